@@ -1,0 +1,5 @@
+"""`python -m geoaudit` is the console script."""
+
+from geoaudit.cli import main
+
+main()

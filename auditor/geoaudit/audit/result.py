@@ -1,0 +1,399 @@
+"""The report as data: the model that report.json is written from and its schema is generated from.
+
+Nothing here knows how a report looks.  Every number may be null, and where it is null a status or a reason
+stands beside it; NaN and infinity never occur.  Lists are sorted.  Two runs of the same model, images, options
+and seed differ only under `run` and in fields named `seconds`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geoaudit.api import Status
+
+SCHEMA_VERSION = 1  # 1: first version; raised only by a change that breaks readers
+
+
+class Record(BaseModel):
+    """Base of the report's parts: unknown keys and non-finite numbers are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=(), serialize_by_alias=True)
+
+
+class Tool(Record):
+    """Who wrote the report."""
+
+    name: str
+    version: str
+
+
+class Run(Record):
+    """When, where and how; the only part (with `seconds`) that differs between two equal runs."""
+
+    started: str = Field(description="UTC, ISO 8601")
+    finished: str = Field(description="UTC, ISO 8601")
+    seconds: float
+    command: list[str]
+    seed: int
+    budget: str
+    device: str
+    host: dict[str, str]
+    packages: dict[str, str]
+    estimate_seconds: float | None = Field(description="what was announced before the run")
+
+
+class TensorInfo(Record):
+    """An input or output of the model."""
+
+    name: str
+    dtype: str
+    shape: list[int | str] = Field(description="integers, or names of dynamic dimensions")
+
+
+class Conversion(Record):
+    """How the file became a differentiable model."""
+
+    passes: list[str] = Field(description="graph clean-up passes that changed the graph, in order")
+    ops: dict[str, int] = Field(description="operator counts of the converted graph")
+    extensions: list[str] = Field(description="converters used beyond onnx2torch's own")
+    engine: dict[str, Any] = Field(description="device, threads, memory layout and batch size of the gradients")
+
+
+class ExplainedOutput(Record):
+    """The scalar that is explained."""
+
+    name: str = Field(description="tensor in the graph that the scalar is read from")
+    space: Literal["logit", "probability", "log-probability", "margin"]
+    tail_removed: str | None = Field(description="operator at the graph's end before which the output is taken")
+
+
+class ModelInfo(Record):
+    """The audited file."""
+
+    file: str
+    sha256: str
+    bytes: int
+    external_data: list[str]
+    producer: str
+    ir_version: int
+    opsets: dict[str, int]
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    metadata: dict[str, str]
+    classes: int
+    conversion: Conversion
+    explained_output: ExplainedOutput
+
+
+class GradientParity(Record):
+    """Gradients of the converted model against directional finite differences of onnxruntime."""
+
+    directions: int
+    median_rel_error: float | None
+    max_rel_error: float | None
+    tolerance: float
+
+
+class Parity(Record):
+    """The certificate that the converted model computes what onnxruntime computes."""
+
+    status: Status
+    reason: str
+    images: int
+    max_abs_diff: float
+    max_rel_diff: float
+    top1_agreement: float
+    gradient: GradientParity
+    tolerance: float = Field(description="largest allowed |difference| as a share of the outputs' range")
+    first_difference: str | None = Field(description="first tensor of the graph that differs; null if none")
+
+
+class Skipped(Record):
+    """An input that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+class Sourced(Record):
+    """A setting and where it came from."""
+
+    value: Any
+    source: str
+
+
+class Labels(Record):
+    """Where class names and true labels came from."""
+
+    source: str | None
+    names_source: str | None
+    labelled: int = Field(description="images with a true label")
+    top1_accuracy: float | None
+
+
+class ImageInfo(Record):
+    """One audited image."""
+
+    id: str = Field(description="path relative to the image folder, posix style")
+    file: str
+    sha256: str
+    target: int
+    target_name: str | None
+    probability: float
+    label: int | None
+    notes: list[str] = Field(description="what was done to the picture, such as 'alpha composited on white'")
+
+
+class Data(Record):
+    """The audited images."""
+
+    count: int
+    manifest_sha256: str = Field(description="sha256 of the sorted lines '<sha256>  <id>'")
+    skipped: list[Skipped]
+    preprocess: dict[str, Sourced]
+    labels: Labels
+    images: list[ImageInfo]
+
+
+class BaselineInfo(Record):
+    """The baseline as an idea in pixel space and as numbers in model input space."""
+
+    kind: str
+    pixel_value: list[float] | None = Field(description="per channel, 0..255; null where it varies over the image")
+    input_value: list[float] | None
+
+
+class ScoreSummary(Record):
+    """A metric over the images."""
+
+    median: float | None
+    mean: float | None
+    ci_low: float | None = Field(description="95 % bootstrap interval of the mean over images")
+    ci_high: float | None
+    n: int
+    missing: int
+    higher_is_better: bool | None
+    status: Status
+    reason: str | None
+
+
+class CostInfo(Record):
+    """What a method cost over all images."""
+
+    gradients: float
+    forwards: float
+    seconds: float
+
+
+class ProfilePoint(Record):
+    """NCC at one granularity."""
+
+    granularity: str = Field(description='"element", "pixel", or "patch <n> px"')
+    ncc_violation: float | None = Field(description="median over images")
+
+
+class Reading(Record):
+    """SRG read another way: other region size, or regions ordered by signed sums."""
+
+    region: int = Field(description="side of the square regions in pixels")
+    order: Literal["magnitude", "signed"]
+    srg: float = Field(description="mean over images and imputers")
+
+
+class MethodResult(Record):
+    """A method or control over all images."""
+
+    id: str
+    title: str
+    kind: Literal["method", "control"]
+    family: str
+    reference: str
+    parameters: dict[str, Any]
+    plugin: str = Field(description="package and version that provides it")
+    status: Literal["ok", "error"]
+    reason: str | None
+    flags: list[str]
+    scores: dict[str, ScoreSummary]
+    ncc_profile: list[ProfilePoint]
+    readings: list[Reading]
+    cost: CostInfo
+
+
+class WalkInfo(Record):
+    """What was measured on one image's walk (null errors: |delta f| too small to divide by)."""
+
+    nodes: int
+    gradients: int
+    forwards: int
+    attribution_sum: float
+    magnitude: float
+    magnitude_half: float | None
+    completeness_error: float | None
+    quadrature_error: float | None
+    method_error: float | None
+    error_bar: float | None
+    absolute_misses: float | None
+    total_variation: float
+    path_cancellation: float | None
+    length: float
+    met: bool
+
+
+class PerImage(Record):
+    """A method's scores on one image."""
+
+    image: str
+    method: str
+    scores: dict[str, float | None]
+    status: Status
+    reason: str | None
+    walk: WalkInfo | None
+    delta_f: float
+
+
+class Curve(Record):
+    """Mean target probability while regions are imputed."""
+
+    method: str
+    imputer: str
+    order: Literal["morf", "lerf"]
+    fractions: list[float]
+    mean: list[float]
+
+
+class RankInterval(Record):
+    """Mean rank over the images of one criterion; 1 is best."""
+
+    rank: float | None
+    rank_low: float | None
+    rank_high: float | None
+
+
+class RankingEntry(Record):
+    """One method's place."""
+
+    position: str = Field(description='"1", or "1=" where intervals overlap')
+    tier: Literal["recommended", "caution", "rejected"]
+    method: str
+    reasons: list[str]
+    pareto: bool
+    ncc: RankInterval
+    faithfulness: RankInterval
+    p_best: float | None
+
+
+class PairTest(Record):
+    """Paired Wilcoxon test of two methods' per-image SRG, Holm-corrected."""
+
+    a: str
+    b: str
+    metric: str
+    n: int
+    median_difference: float | None
+    p_holm: float | None
+    cliffs_delta: float | None
+
+
+class FriedmanTest(Record):
+    """Friedman's test over the ranked methods."""
+
+    metric: str
+    n: int
+    statistic: float | None
+    p: float | None
+
+
+class Tests(Record):
+    """The statistical tests behind the tiers."""
+
+    friedman: list[FriedmanTest]
+    pairwise: list[PairTest]
+
+
+class Ranking(Record):
+    """Which explanation method can be relied on for this model."""
+
+    status: Literal["ranked", "indicative", "inconclusive"]
+    rule: str
+    reason: str
+    entries: list[RankingEntry]
+    tests: Tests
+    smallest_detectable_difference: float | None = Field(description="in SRG, at this number of images")
+    reliability: float | None = Field(description="Kendall's W of the images' SRG rankings; 1 is full agreement")
+    agreement: float | None = Field(description="Kendall's tau between the imputers' mean SRG of methods")
+
+
+class CheckResult(Record):
+    """One finding."""
+
+    id: str
+    method: str | None
+    status: Status
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    threshold: float | None
+    reason: str
+    details: dict[str, Any]
+
+
+class MetricHealth(Record):
+    """Whether a metric can tell a method from its inversion on this model."""
+
+    metric: str
+    status: Status
+    reason: str
+
+
+class CalibrationCase(Record):
+    """One closed-form case through the same integrator, in this run."""
+
+    case: str
+    status: Status
+    expected: dict[str, float | list[float]]
+    measured: dict[str, float | list[float]]
+
+
+class Gate(Record):
+    """The policy's verdict."""
+
+    configured: bool
+    status: str = Field(description='"not gated" where no policy was given; never PASS then')
+    policy: str | None
+    results: list[dict[str, Any]]
+
+
+class SignOff(Record):
+    """Left blank for the responsible person."""
+
+    name: str = ""
+    role: str = ""
+    date: str = ""
+    signature: str = ""
+
+
+class Report(Record):
+    """report.json."""
+
+    schema_: Literal["geoaudit.report"] = Field(default="geoaudit.report", alias="schema")
+    schema_version: Literal[1] = 1
+    tool: Tool
+    run: Run
+    model: ModelInfo
+    parity: Parity
+    data: Data
+    baseline: BaselineInfo
+    config: dict[str, Sourced]
+    methods: list[MethodResult]
+    per_image: list[PerImage]
+    curves: list[Curve]
+    ranking: Ranking
+    checks: list[CheckResult]
+    metric_health: list[MetricHealth]
+    calibration: list[CalibrationCase]
+    gate: Gate
+    limitations: list[str]
+    sign_off: SignOff
+    exit_code: int
