@@ -1,0 +1,65 @@
+"""Where the integrator puts its gradient nodes.
+
+A path integral of the gradient has a known target on every piece of the walk: the change of the output between
+the piece's ends, which onnxruntime gives for a fraction of a gradient's cost.  So nodes are first placed where
+a forward scan shows the output moving, each piece's miss is measured, and pieces are halved, worst first, until
+the root of the summed squared misses (the error bar) is small against the output difference.  The rule is the
+trapezoid rule on the nodes: halving a piece keeps every gradient already paid for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+NARROWEST = 1e-6
+"""Pieces narrower than this in t are not halved: a jump of the output has no integrable gradient."""
+
+
+def first_nodes(scan_t: Array, scan_f: Array, count: int) -> npt.NDArray[np.int64]:
+    """Nodes among the scan's points, in proportion to the square root of the output's movement.
+
+    The square root is the compromise between spreading nodes evenly (best for the map) and following the
+    output (best for its sum).
+
+    Args:
+        scan_t: parameters of the scan, ascending from 0 to 1, shape (s,).
+        scan_f: explained output there, shape (s,).
+        count: pieces wanted; fewer come back where several fall on one scan point.
+
+    Returns:
+        Indices into the scan, ascending, both ends included.
+    """
+    density = np.sqrt(np.abs(np.diff(scan_f)))
+    if density.sum() <= 0:
+        density = np.ones_like(density)
+    progress = np.concatenate([[0.0], np.cumsum(density / density.sum())])
+    wanted = np.interp(np.linspace(0.0, 1.0, count + 1), progress, scan_t)
+    nearest = np.abs(scan_t[None, :] - wanted[:, None]).argmin(axis=1)
+    chosen: npt.NDArray[np.int64] = np.unique(np.concatenate([[0], nearest, [len(scan_t) - 1]]))
+    return chosen
+
+
+def to_halve(t: Array, misses: Array, allowed: float, most: int) -> npt.NDArray[np.int64]:
+    """The pieces to halve next: the worst ones, until the rest alone would meet half the allowed square.
+
+    Args:
+        t: nodes, ascending, shape (k + 1,).
+        misses: each piece's miss, shape (k,).
+        allowed: error bar to reach, in output units.
+        most: pieces that may still be halved.
+
+    Returns:
+        Indices of pieces, worst first; empty where the bar is met or nothing more can be done.
+    """
+    squares = misses**2
+    if squares.sum() <= allowed**2 or most <= 0:
+        return np.empty(0, dtype=np.int64)
+    order = np.argsort(-squares, kind="stable")
+    order = order[np.diff(t)[order] > NARROWEST]
+    remaining = squares.sum() - np.cumsum(squares[order])
+    enough = np.flatnonzero(remaining <= 0.5 * allowed**2)
+    count = int(enough[0]) + 1 if len(enough) else len(order)
+    return order[: min(count, most)].astype(np.int64)

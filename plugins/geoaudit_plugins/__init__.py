@@ -1,0 +1,1 @@
+"""The built-in plugins: methods, controls, checks and metrics, one file each."""
