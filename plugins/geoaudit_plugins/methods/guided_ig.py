@@ -1,20 +1,21 @@
 """Guided Integrated Gradients, without a bound.
 
-The walk starts at the baseline and moves towards the image in steps of equal L1 length.  In each step only the
-features whose partial derivatives are smallest in magnitude move, so that the walk avoids the steep, noisy
-regions that the straight line crosses.  The walk depends on the model: it is recorded first (one gradient a
-step) and then integrated like any other walk.
+The walk starts at the baseline and moves towards the image in steps of equal L1 length. In each step only
+the features whose partial derivatives are smallest in magnitude move, so that the walk avoids the steep,
+noisy regions that the straight line crosses. The walk depends on the model: it is recorded first (one
+gradient a step) and then integrated like any other walk.
 
-Integration.  The released code multiplies each step by the gradient at its start ("left" rule).  A large share
-of the features jumps in one step, so this sum misses the output difference by tens of percent on photographs.
-By default the recorded walk is therefore integrated again as a fixed polyline, with gradient nodes added where
-the output moves until the error bar is met.  `rule="left"` reproduces the published numbers.
+Integration. The released code multiplies each step by the gradient at its start ("left" rule). A large share
+of the features jumps in one step, so this sum misses the output difference by tens of percent on
+photographs. By default the recorded walk is therefore integrated again as a fixed polyline, with gradient
+nodes added where the output moves until the error bar is met. `rule="left"` reproduces the published
+numbers.
 
-Bookkeeping is in progress coordinates t = (position - baseline) / (image - baseline) in float64: with float32
-positions the published loop can fail to end.
+Bookkeeping is in progress coordinates t = (position - baseline) / (image - baseline) in float64: with
+float32 positions the published loop can fail to end.
 
-Source: Kapishnikov et al., Guided Integrated Gradients: An Adaptive Path Method for Removing Noise, CVPR 2021,
-arXiv 2106.09788; parameters of the authors' released code.
+Source: Kapishnikov et al., Guided Integrated Gradients: An Adaptive Path Method for Removing Noise, CVPR
+2021, arXiv 2106.09788; parameters of the authors' released code.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from geoaudit.api import Cost, Floats, Parameters, PathMethod, Probe, Problems, Quadrature, Recorded
 from pydantic import Field
+
+from geoaudit.api import Cost, Floats, Parameters, PathMethod, Probe, Problems, Quadrature, Recorded
 
 Progress = npt.NDArray[np.float64]
 
@@ -34,8 +36,12 @@ class GuidedIGParameters(Parameters):
     """How the walk is recorded and integrated."""
 
     steps: int = Field(60, ge=1, description="equal L1 steps of the walk; the released code uses 200")
-    fraction: float = Field(0.25, gt=0, le=1, description="share of the features that may move (released code)")
-    max_dist: float = Field(1.0, ge=0, le=1, description="bound on a feature's lead or lag in progress; 1: none")
+    fraction: float = Field(
+        0.25, gt=0, le=1, description="share of the features that may move (released code)"
+    )
+    max_dist: float = Field(
+        1.0, ge=0, le=1, description="bound on a feature's lead or lag in progress; 1: none"
+    )
     rule: Literal["refined", "trapezoid", "left"] = Field(
         "refined", description="how the recorded walk is integrated; the released code uses left"
     )
@@ -58,14 +64,18 @@ class GuidedIG(PathMethod):
         start = problems.baseline.astype(np.float64).reshape(n, -1)
         way = problems.x.astype(np.float64).reshape(n, -1) - start
         progress = np.where(way == 0, 1.0, 0.0)
+        moving = np.flatnonzero(way.any(axis=1))  # an image that equals its baseline costs nothing
         vertices = np.empty((p.steps + 1, *problems.x.shape), dtype=problems.x.dtype)
-        gradients = np.empty((p.steps, *problems.x.shape), dtype=problems.x.dtype)
-        values = np.empty((p.steps, n))
+        gradients = np.zeros((p.steps, *problems.x.shape), dtype=problems.x.dtype)
+        values = np.zeros((p.steps, n))
         for step in range(p.steps):
             vertices[step] = (start + way * progress).reshape(problems.x.shape)
-            values[step], gradients[step] = probe.value_and_gradient(vertices[step], problems.targets)
+            if len(moving):
+                values[step, moving], gradients[step, moving] = probe.value_and_gradient(
+                    vertices[step, moving], problems.targets[moving]
+                )
             slopes = np.abs(gradients[step].reshape(n, -1))
-            for i in range(n):
+            for i in moving:
                 advance(progress[i], slopes[i], np.abs(way[i]), (step + 1) / p.steps, p.fraction, p.max_dist)
         vertices[-1] = problems.x
         return Recorded(
@@ -80,7 +90,9 @@ class GuidedIG(PathMethod):
         if self.parameters.rule != "refined":
             return Cost(gradients=self.parameters.steps)
         limit = quadrature.node_limit
-        return Cost(gradients=self.parameters.steps + 0.75 * limit, forwards=self.parameters.steps + 1.5 * limit)
+        return Cost(
+            gradients=self.parameters.steps + 0.75 * limit, forwards=self.parameters.steps + 1.5 * limit
+        )
 
     def memory(self, quadrature: Quadrature) -> int:
         """Vertices and gradients of the recording, then one gradient a node of the refinement."""
@@ -108,7 +120,9 @@ def advance(
     open_ = np.flatnonzero((progress < high) & (way > 0))
     while need > 1e-9 * total and len(open_):
         steepness = slopes[open_]
-        group = steepness <= np.partition(steepness, index)[index] if index < len(open_) else steepness < np.inf
+        group = (
+            steepness <= np.partition(steepness, index)[index] if index < len(open_) else steepness < np.inf
+        )
         chosen = open_[group]
         room = way[chosen] @ (high - progress[chosen])
         if need <= room:

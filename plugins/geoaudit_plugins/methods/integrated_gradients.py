@@ -1,7 +1,7 @@
 """Integrated Gradients: the straight line from the baseline to the image.
 
-A_i = (x_i - x'_i) times the mean of the i-th partial derivative along the line.  Complete: the attributions sum
-to f(x) - f(x').  The nodes are placed where the output moves and refined until the error bar is met; the
+A_i = (x_i - x'_i) times the mean of the i-th partial derivative along the line. Complete: the attributions
+sum to f(x) - f(x'). The nodes are placed where the output moves and refined until the error bar is met; the
 gradients are shared with every other method that needs the straight line.
 
 Source: Sundararajan, Taly, Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv 1703.01365, eq. 1.

@@ -1,0 +1,34 @@
+"""Optional node outputs that nobody reads are removed."""
+
+from __future__ import annotations
+
+from onnx import ModelProto, NodeProto, defs
+
+from geoaudit.model import graph
+
+
+def trim_outputs(proto: ModelProto) -> ModelProto:
+    """Drop trailing optional outputs that nothing reads, such as Dropout's mask.
+
+    A converted node with two outputs gives a pair, and whoever reads the first would index the batch instead.
+    """
+    used = graph.used_names(proto.graph)
+    if all(_wanted(node, used) == len(node.output) for node in proto.graph.node):
+        return proto
+    changed = graph.copy(proto)
+    for node in changed.graph.node:
+        del node.output[_wanted(node, used) :]
+    return changed
+
+
+def _wanted(node: NodeProto, used: set[str]) -> int:
+    """How many of the node's outputs must stay."""
+    count = len(node.output)
+    if count < 2 or not defs.has(node.op_type, node.domain):
+        return count
+    formal = defs.get_schema(node.op_type, node.domain).outputs
+    while count > 1 and node.output[count - 1] not in used and count <= len(formal):
+        if formal[count - 1].option != defs.OpSchema.FormalParameterOption.Optional:
+            break
+        count -= 1
+    return count

@@ -1,0 +1,1 @@
+"""The scoring room: the masked-forward sweep, statistics, ranking and metric health."""

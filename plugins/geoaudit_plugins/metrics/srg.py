@@ -1,0 +1,25 @@
+"""Symmetric relevance gain: the headline faithfulness number."""
+
+from __future__ import annotations
+
+from geoaudit import Attributions, Evidence, Metric, Problems, Scores
+from geoaudit_plugins.metrics.swept import curves_of
+
+
+class Srg(Metric):
+    """AUC(LeRF) - AUC(MoRF) of the target's probability, mean over imputers, in [-1, 1].
+
+    A random order scores 0 whatever the imputer does to the image, and reversing a map changes the sign.
+    """
+
+    id = "srg"
+    title = "Faithfulness (SRG)"
+    reference = "Bluecher et al. 2024 (arXiv 2401.06654)"
+    higher_is_better = True
+    ideal = 1.0
+    needs = frozenset({"sweep"})
+
+    def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
+        """One gain an image."""
+        curves = curves_of(evidence, self.id)
+        return Scores.of((curves.area("lerf") - curves.area("morf")).mean(axis=1))

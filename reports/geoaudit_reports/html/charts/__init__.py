@@ -1,0 +1,1 @@
+"""Charts: numbers in, self-contained SVG out."""

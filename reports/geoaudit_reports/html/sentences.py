@@ -1,0 +1,135 @@
+"""Plain sentences made from the data: what a reader must know before any table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from geoaudit.audit.result import MethodResult, RankingEntry, Report
+from geoaudit_reports.html.formats import count, decimal, listing, share
+
+_SPACES = {
+    "logit": "the class score before softmax",
+    "probability": "the class probability",
+    "log-probability": "the logarithm of the class probability",
+    "margin": "the margin to the runner-up class",
+}
+
+
+def headline(report: Report) -> str:
+    """The verdict in one sentence."""
+    names = {tier: _titles(report, tier) for tier in ("recommended", "caution", "rejected")}
+    if report.ranking.status == "inconclusive" or not report.ranking.entries:
+        return "No explanation method could be ranked."
+    if names["recommended"]:
+        return f"{listing(names['recommended'])} can be relied on here, {_certainty(report)}."
+    if names["caution"]:
+        return "No explanation method can be relied on here without caution."
+    return "No explanation method can be relied on here."
+
+
+def _certainty(report: Report) -> str:
+    return "as far as this audit can tell" if report.ranking.status == "ranked" else "by indication only"
+
+
+def audited(report: Report) -> str:
+    """What was audited, on what, by what."""
+    methods = sum(m.kind == "method" for m in report.methods)
+    controls = len(report.methods) - methods
+    output = report.model.explained_output
+    return (
+        f"{_several(methods, 'explanation method')} and {_several(controls, 'control')} were scored on "
+        f"{_several(report.data.count, 'image')}. They explain {_SPACES[output.space]}; every score "
+        "that needs only outputs was measured on the file itself with onnxruntime."
+    )
+
+
+def gating(report: Report) -> str:
+    """Whether anything was decided, and by which policy."""
+    if not report.gate.configured:
+        return "Not gated: no policy was configured, so this report records findings and passes nothing."
+    policy = f" (policy {report.gate.policy})" if report.gate.policy else ""
+    return f"Gate{policy}: {report.gate.status}."
+
+
+def certainty(report: Report) -> str:
+    """How far the ranking carries."""
+    ranking = report.ranking
+    parts = []
+    if ranking.status != "ranked":
+        reason = ranking.reason or f"{_several(report.data.count, 'image')} decide too little"
+        parts.append(f"The ranking is {ranking.status}: {_sentence(reason, capital=False)}")
+    elif ranking.reason:
+        parts.append(_sentence(ranking.reason))
+    if ranking.smallest_detectable_difference is not None:
+        smallest = decimal(ranking.smallest_detectable_difference)
+        parts.append(f"Differences in SRG smaller than {smallest} could not have been found.")
+    return " ".join(parts)
+
+
+def why(entry: RankingEntry) -> str:
+    """A method's tier in one sentence."""
+    reasons = "; ".join(reason.rstrip(".") for reason in entry.reasons)
+    default = {"recommended": "nothing measured speaks against it"}.get(entry.tier, "no reason was recorded")
+    return _sentence(reasons or default)
+
+
+def ncc_alone(report: Report) -> str:
+    """Why NCC is never read by itself."""
+    control = _find(report, "uniform-complete")
+    value = control.scores["ncc-violation"].mean if control and "ncc-violation" in control.scores else None
+    scored = f"scores {share(value)} here" if value is not None else "scores 0 by construction"
+    return (
+        "NCC alone is trivially gamed: the control uniform-complete spreads Δf evenly over all pixels, "
+        f"{scored}, and says nothing about the image. NCC counts only together with faithfulness."
+    )
+
+
+def centre_bias(report: Report) -> str | None:
+    """What the centre control says about the data set; None if it was not scored."""
+    control = _find(report, "center")
+    value = control.scores["srg"].mean if control and "srg" in control.scores else None
+    if value is None:
+        return None
+    below = [
+        m.title for m in report.methods
+        if m.kind == "method" and "srg" in m.scores and (m.scores["srg"].mean or 0.0) < value
+        and m.scores["srg"].mean is not None
+    ]  # fmt: skip
+    told = f" Scoring below it: {listing(below)}." if below else " Every method scores above it."
+    return (
+        f"The control center, a blob in the middle that knows neither model nor image, reaches SRG "
+        f"{decimal(value)}. "
+        f"That is the data set's habit of centring its subjects, and it rejects no method.{told}"
+    )
+
+
+def unhealthy(report: Report) -> str | None:
+    """Which metrics were taken out of the ranking; None if all are healthy."""
+    bad = sorted({h.metric for h in report.metric_health if h.status.value in {"FAIL", "ERROR"}})
+    if not bad:
+        return None
+    return f"Taken out of the ranking because they failed their health test on this model: {listing(bad)}."
+
+
+def _titles(report: Report, tier: str) -> list[str]:
+    titles = {method.id: method.title for method in report.methods}
+    return [titles.get(e.method, e.method) for e in report.ranking.entries if e.tier == tier]
+
+
+def _find(report: Report, method: str) -> MethodResult | None:
+    return next((m for m in report.methods if m.id == method), None)
+
+
+def _several(number: int, thing: str) -> str:
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def _sentence(words: str, capital: bool = True) -> str:
+    text = words.strip()
+    text = text[:1].upper() + text[1:] if capital else text
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def together(parts: Sequence[str | None]) -> tuple[str, ...]:
+    """The sentences that exist."""
+    return tuple(part for part in parts if part)

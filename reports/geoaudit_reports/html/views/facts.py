@@ -1,0 +1,146 @@
+"""What was audited, how it was prepared, and where everything came from."""
+
+from __future__ import annotations
+
+from geoaudit.audit.result import Report, Sourced, TensorInfo
+from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, number, rows, text
+from geoaudit_reports.html.formats import DASH, count, duration, moment, setting, share, significant, size
+
+
+def model(report: Report) -> tuple[Fact, ...]:
+    """The file."""
+    m = report.model
+    metadata = [Fact(f"metadata {name}", text(value)) for name, value in sorted(m.metadata.items())]
+    opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in sorted(m.opsets.items()))
+    return (
+        Fact("File", code(m.file, size(m.bytes))),
+        Fact("sha256", code(m.sha256)),
+        Fact("External data", text(", ".join(m.external_data) or "none")),
+        Fact("Producer", text(m.producer or "not named")),
+        Fact("IR version, opsets", text(f"{m.ir_version}; {opsets}")),
+        Fact("Inputs", text(_tensors(m.inputs))),
+        Fact("Outputs", text(_tensors(m.outputs))),
+        Fact("Classes", text(count(m.classes))),
+        Fact("Explained output", code(m.explained_output.name, m.explained_output.space)),
+        Fact(
+            "Taken before", text(m.explained_output.tail_removed or "nothing: it is the graph's own output")
+        ),
+        *metadata,
+    )
+
+
+def _tensors(tensors: list[TensorInfo]) -> str:
+    return "; ".join(f"{t.name}: {t.dtype} [{', '.join(map(str, t.shape))}]" for t in tensors)
+
+
+def conversion(report: Report) -> tuple[Fact, ...]:
+    """How gradients became possible."""
+    c = report.model.conversion
+    operators = ", ".join(f"{name} × {number_}" for name, number_ in sorted(c.ops.items()))
+    engine = [
+        Fact(f"engine {name}", text(setting(value))) for name, value in sorted(report.run.engine.items())
+    ]
+    return (
+        Fact("Graph clean-up", text(", ".join(c.passes) or "nothing to clean")),
+        Fact("Operators", text(operators or "none listed")),
+        Fact("Converters beyond onnx2torch", text(", ".join(c.extensions) or "none")),
+        *engine,
+    )
+
+
+def sourced(caption: str, settings: dict[str, Sourced], empty: str) -> Table:
+    """Settings and where each came from."""
+    cells = [
+        (head(name), Cell(setting(s.value), kind="code"), text(s.source))
+        for name, s in sorted(settings.items())
+    ]
+    return Table(
+        caption, (Column("Setting"), Column("Value"), Column("Where it came from")), rows(cells), empty
+    )
+
+
+def baseline(report: Report) -> tuple[Fact, ...]:
+    """The baseline in both spaces."""
+    b = report.baseline
+    varies = "varies over the image"
+    return (
+        Fact("Idea", text(b.kind)),
+        Fact("In pixels, 0 to 255", _channels(b.pixel_value, varies)),
+        Fact("In the model's input", _channels(b.input_value, varies)),
+    )
+
+
+def _channels(values: list[float] | None, reason: str) -> Cell:
+    return Cell(DASH, reason) if values is None else text(", ".join(significant(value) for value in values))
+
+
+def images(report: Report) -> Table:
+    """Every audited image."""
+    cells = [
+        (
+            Cell(i.id, i.sha256[:12] + "…", i.id, "head"),
+            text(i.target_name or f"class {i.target}", f"class {i.target}" if i.target_name else ""),
+            number(i.probability, share),
+            Cell(DASH, "not recorded") if i.predicted is None else text(f"class {i.predicted}"),
+            Cell(DASH, "no true label") if i.label is None else text(f"class {i.label}"),
+            text("; ".join(i.notes) or "none"),
+        )
+        for i in report.data.images
+    ]  # fmt: skip
+    columns = (
+        Column("Image"),
+        Column("Target"),
+        Column("Probability", True),
+        Column("Predicted"),
+        Column("Label"),
+        Column("Notes"),
+    )
+    return Table("Audited images", columns, rows(cells), "No image was audited.")
+
+
+def skipped(report: Report) -> Table:
+    """What was left out."""
+    cells = [(code(s.file), text(s.reason)) for s in report.data.skipped]
+    return Table("Left out, and why", (Column("File"), Column("Reason")), rows(cells), "No file was skipped.")
+
+
+def provenance(report: Report) -> tuple[Fact, ...]:
+    """When, where, by what, from what."""
+    run = report.run
+    host = [Fact(f"host {name}", text(value)) for name, value in sorted(run.host.items())]
+    announced = number(run.estimate_seconds, duration, "no estimate was announced")
+    return (
+        Fact("Command", code(" ".join(run.command))),
+        Fact(
+            "Tool",
+            text(f"{report.tool.name} {report.tool.version}", f"report schema {report.schema_version}"),
+        ),
+        Fact("Started", text(moment(run.started))),
+        Fact("Finished", text(moment(run.finished))),
+        Fact("Took", text(duration(run.seconds))),
+        Fact("Announced beforehand", announced),
+        Fact("Seed", code(str(run.seed))),
+        Fact("Budget", text(run.budget)),
+        Fact("Device", text(run.device)),
+        Fact("Exit code", code(str(report.exit_code))),
+        Fact("Model sha256", code(report.model.sha256)),
+        Fact("Image manifest sha256", code(report.data.manifest_sha256)),
+        *host,
+    )
+
+
+def packages(report: Report) -> Table:
+    """Versions of what was used."""
+    cells = [(code(name), code(version)) for name, version in sorted(report.run.packages.items())]
+    return Table(
+        "Packages", (Column("Package"), Column("Version")), rows(cells), "No versions were recorded."
+    )
+
+
+def sign_off(report: Report) -> tuple[Fact, ...]:
+    """For the responsible person; empty lines to be filled in by hand."""
+    s = report.sign_off
+    return tuple(
+        Fact(name, text(value))
+        for name, value in (("Name", s.name), ("Role", s.role), ("Date", s.date), ("Signature", s.signature))
+    )

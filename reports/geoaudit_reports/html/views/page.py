@@ -1,0 +1,120 @@
+"""The whole page as data, and the order of its sections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from geoaudit.audit.result import Report
+from geoaudit_reports.html import sentences
+from geoaudit_reports.html.cells import Fact, Table
+from geoaudit_reports.html.charts.canvas import Chart
+from geoaudit_reports.html.views import cards, curves, facts, findings, graphics, ranking, summary
+from geoaudit_reports.html.words import GLOSSARY
+
+
+@dataclass(frozen=True)
+class Section:
+    """A numbered part of the report; its template is `sections/<id>.html`."""
+
+    id: str
+    title: str
+
+
+SECTIONS = (
+    Section("ranking", "Ranking"),
+    Section("faithfulness", "Faithfulness and cancellation"),
+    Section("curves", "Deletion and insertion"),
+    Section("gallery", "Heat maps"),
+    Section("methods", "Methods and controls"),
+    Section("checks", "Checks and calibration"),
+    Section("tests", "Statistical tests"),
+    Section("gate", "Gate"),
+    Section("model", "Model, conversion and parity"),
+    Section("input", "Preprocessing and baseline"),
+    Section("images", "Images and labels"),
+    Section("options", "Options"),
+    Section("limitations", "Limitations"),
+    Section("glossary", "Glossary"),
+    Section("provenance", "Provenance"),
+    Section("sign-off", "Sign-off"),
+)
+
+_SOURCED = "Every setting and where it came from"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the templates show, except the gallery, which depends on the room left in the file."""
+
+    title: str
+    file: str
+    summary: summary.Summary
+    ranking: Table
+    ranking_rule: str
+    ranking_sentences: tuple[str, ...]
+    faithfulness_charts: tuple[Chart, ...]
+    curve_charts: tuple[Chart, ...]
+    cards: tuple[cards.Card, ...]
+    checks: Table
+    unscored: Table
+    health: Table
+    calibration: Table
+    friedman: Table
+    pairwise: Table
+    agreement: tuple[str, ...]
+    gate: Table
+    model: tuple[Fact, ...]
+    conversion: tuple[Fact, ...]
+    parity: tuple[Fact, ...]
+    preprocess: Table
+    baseline: tuple[Fact, ...]
+    labels: tuple[Fact, ...]
+    images: Table
+    skipped: Table
+    options: Table
+    limitations: tuple[str, ...]
+    glossary: tuple[tuple[str, str, str], ...]
+    provenance: tuple[Fact, ...]
+    packages: Table
+    sign_off: tuple[Fact, ...]
+
+
+def build(report: Report) -> Page:
+    """Turn the report into what is shown."""
+    charts = (
+        graphics.tradeoff_chart(report), graphics.srg_chart(report),
+        graphics.cancellation_chart(report), curves.profile_chart(report),
+    )  # fmt: skip
+    return Page(
+        title=f"Explanation audit of {report.model.file}",
+        file=report.model.file,
+        summary=summary.build(report),
+        ranking=ranking.table(report),
+        ranking_rule=report.ranking.rule,
+        ranking_sentences=sentences.together([sentences.ncc_alone(report), sentences.centre_bias(report)]),
+        faithfulness_charts=tuple(chart for chart in charts if chart is not None),
+        curve_charts=curves.curve_charts(report),
+        cards=cards.build(report),
+        checks=findings.checks(report),
+        unscored=findings.unscored(report),
+        health=findings.health(report),
+        calibration=findings.calibration(report),
+        friedman=ranking.friedman(report),
+        pairwise=ranking.pairwise(report),
+        agreement=ranking.agreement_sentences(report),
+        gate=findings.gate(report),
+        model=facts.model(report),
+        conversion=facts.conversion(report),
+        parity=findings.parity(report),
+        preprocess=facts.sourced(_SOURCED, report.data.preprocess, "No preprocessing was recorded."),
+        baseline=facts.baseline(report),
+        labels=findings.accuracy(report),
+        images=facts.images(report),
+        skipped=facts.skipped(report),
+        options=facts.sourced(_SOURCED, report.config, "No options were recorded."),
+        limitations=tuple(report.limitations),
+        glossary=GLOSSARY,
+        provenance=facts.provenance(report),
+        packages=facts.packages(report),
+        sign_off=facts.sign_off(report),
+    )

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from onnx import helper
+
+from geoaudit.errors import ModelError, UsageError
+from geoaudit.model import engine
+from geoaudit.model.engine import Setting
+
+TARGETS = np.arange(11) % 5
+
+
+@pytest.mark.parametrize("space", ["logit", "probability", "log-probability", "margin"])
+@pytest.mark.parametrize("tail", ["Softmax", "Sigmoid"])
+def test_double_gradient_matches_central_differences(tiny, opened, points, space, tail):
+    path = tiny(dtype=np.float64, tail=[helper.make_node(tail, ["logits"], ["p"])], outputs=["p"]).save()
+    twin = opened(path).twin
+    x = points[:3].astype(np.float64)
+    value, gradient = twin.value_and_gradient(x, TARGETS[:3], space)
+    assert value.dtype == gradient.dtype == np.float64 and gradient.shape == x.shape
+    v = np.random.default_rng(1).standard_normal(x.shape)
+    h = 1e-7
+    up, _ = twin.value_and_gradient(x + h * v, TARGETS[:3], space)
+    down, _ = twin.value_and_gradient(x - h * v, TARGETS[:3], space)
+    np.testing.assert_allclose((up - down) / (2 * h), (gradient * v).sum((1, 2, 3)), rtol=1e-5)
+
+
+def test_float32_points_give_float32_gradients_and_are_not_changed(tiny, opened, points):
+    twin = opened(tiny().save()).twin
+    before = points.copy()
+    value, gradient = twin.value_and_gradient(points, TARGETS, "logit")
+    assert value.dtype == np.float64 and gradient.dtype == np.float32
+    np.testing.assert_array_equal(points, before)
+    points.flags.writeable = False
+    twin.value_and_gradient(points[:2], TARGETS[:2], "logit")
+    np.testing.assert_allclose(twin.logits(points)[np.arange(11), TARGETS], value, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_companions_and_places_change_no_bit(tiny, opened, points, channels_last, batch):
+    twin = opened(tiny().save(), batch_size=batch, channels_last=channels_last).twin
+    value, gradient = twin.value_and_gradient(points, TARGETS, "logit")
+    assert twin.setting == Setting(channels_last, batch)
+    for order in (np.arange(11)[::-1], np.array([10]), np.array([3, 0, 7, 7, 2])):
+        v, g = twin.value_and_gradient(points[order], TARGETS[order], "logit")
+        np.testing.assert_array_equal(v, value[order])
+        np.testing.assert_array_equal(g, gradient[order])
+
+
+def test_settings_agree_with_each_other(tiny, opened, points):
+    path = tiny().save()
+    results = [
+        opened(path, batch_size=b, channels_last=c).twin.value_and_gradient(points, TARGETS, "logit")[1]
+        for b, c in ((1, False), (4, True), (16, False))
+    ]
+    for other in results[1:]:
+        np.testing.assert_allclose(other, results[0], atol=1e-6)
+
+
+def test_fixed_and_baked_batches(tiny, opened, points):
+    free = opened(tiny().save("free.onnx")).twin.value_and_gradient(points, TARGETS, "logit")[1]
+    fixed = opened(tiny(batch=3).save("fixed.onnx")).twin
+    np.testing.assert_allclose(fixed.value_and_gradient(points, TARGETS, "logit")[1], free, atol=1e-6)
+    assert fixed.engine["batch_size"] == 3
+    middle = [helper.make_node("Reshape", ["relu", "one"], ["baked"])]
+    baked = opened(tiny(middle=middle, constants={"one": np.array([1, 4, 8, 8])}).save("baked.onnx")).twin
+    np.testing.assert_allclose(baked.value_and_gradient(points, TARGETS, "logit")[1], free, atol=1e-6)
+    assert baked.engine["batch_size"] == 1
+
+
+def test_memory_bounds_the_batch(tiny, opened, points):
+    twin = opened(tiny().save(), memory=1).twin
+    twin.logits(points)
+    assert twin.engine["batch_size"] == 1
+    assert twin.engine["device"] == "cpu" and twin.engine["threads"] == 1
+
+
+def test_no_gradient_is_one_clear_error(tiny, opened, points):
+    middle = [helper.make_node("Round", ["relu"], ["r"]), helper.make_node("Cast", ["r"], ["i"], to=7),
+              helper.make_node("Cast", ["i"], ["f"], to=1)]  # fmt: skip
+    with pytest.raises(ModelError, match="do not depend on the image in a differentiable way"):
+        opened(tiny(middle=middle).save()).twin.value_and_gradient(points, TARGETS, "logit")
+
+
+def test_a_node_that_cannot_run_is_named(tiny, opened, points):
+    middle = [helper.make_node("Resize", ["relu", "", "scales"], ["wide"], name="culprit", mode="nearest")]
+    constants = {
+        "scales": np.array([1, 2, 1, 1], np.float32),
+        "matrix": np.zeros((8 * 64, 5), np.float32),
+    }
+    with pytest.raises(ModelError, match=r"evaluated on .* at 'wide' \(Resize, node 'culprit'\)"):
+        opened(tiny(middle=middle, constants=constants).save()).twin.logits(points)
+
+
+def test_global_state_is_left_alone(tiny, opened, points):
+    before = (torch.is_grad_enabled(), torch.get_default_dtype(), torch.backends.cudnn.allow_tf32)
+    opened(tiny().save()).twin.value_and_gradient(points, TARGETS, "logit")
+    assert before == (torch.is_grad_enabled(), torch.get_default_dtype(), torch.backends.cudnn.allow_tf32)
+
+
+def test_cuda_that_is_asked_for_and_absent(tiny, opened, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    bench = opened(tiny().save())
+    with pytest.raises(UsageError, match="CUDA"):
+        type(bench.twin)(bench.normalised, bench.head, device="cuda")
+
+
+def test_noise_does_not_change_the_choice():
+    order = [Setting(True, 8), Setting(False, 8), Setting(True, 4)]
+    assert engine.pick({order[0]: 10.0, order[1]: 8.0, order[2]: 9.0}, order) == order[0]
+    assert engine.pick({order[0]: 10.0, order[1]: 5.0, order[2]: 9.0}, order) == order[1]
+    assert engine.pick({order[1]: 10.0, order[2]: 9.0}, order) == order[1]
+
+
+def test_the_measurement_keeps_to_its_budget(monkeypatch):
+    clock = [0.0]
+    cost = {True: 0.1, False: 0.01}
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+
+    def evaluate(setting: Setting) -> None:
+        clock[0] += cost[setting.channels_last] * setting.batch_size
+
+    chosen = engine.choose(evaluate, (True, False), (8, 4, 16, 64))
+    assert chosen == Setting(False, 8)
+    assert clock[0] < 2 * engine.BUDGET_SECONDS
