@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _API = (
-    "Attributions", "Check", "Control", "Cost", "Curve", "Evidence", "Finding", "InputSpace", "Method", "Metric",
-    "Parameters", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded", "Scores", "Status", "Subject", "SweepCurves",
-    "Walk", "WalkRecord",
-)  # fmt: skip
+    *("Attributions", "Check", "Control", "Cost", "Curve", "Evidence", "Finding", "InputSpace", "Method"),
+    *("Metric", "Parameters", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded"),
+    *("Scores", "Status", "Subject", "SweepCurves", "Walk", "WalkRecord"),
+)
 
 if TYPE_CHECKING:
     from geoaudit.api import *  # noqa: F403
 
-__all__ = ["__version__", *_API]  # noqa: PLE0604
+__all__ = ["__version__", *_API]
 
 
 def __getattr__(name: str) -> Any:

@@ -261,6 +261,8 @@ class WalkRecord:
         total_variation: sum of |f| changes along the walk, in output units.
         path_cancellation: 1 - |f(end) - f(start)| / total variation, in [0, 1).
         length: Euclidean length of the walk in model input space.
+        absolute_integral: integral of sum_i |g_i gamma_i'|, an upper bound of S, in output units.
+        conformal_length: integral of |g| |gamma'|, an upper bound of that, in output units.
         met: whether the error bar is at most the tolerance.
     """
 
@@ -279,6 +281,8 @@ class WalkRecord:
     total_variation: float
     path_cancellation: float
     length: float
+    absolute_integral: float
+    conformal_length: float
     met: bool
 
 
@@ -309,9 +313,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-Flag = Literal[
-    "ncc-by-construction", "not-complete", "reconstruction", "stochastic", "needs-calibration-set"
-]  # fmt: skip
+_Parameters = Parameters  # inside the plugin classes the name means their own parameters
+
+Flag = Literal["ncc-by-construction", "not-complete", "reconstruction", "stochastic", "needs-calibration-set"]
 
 
 class Method(ABC):
@@ -333,9 +337,9 @@ class Method(ABC):
     kind: ClassVar[Literal["method", "control"]] = "method"
     flags: ClassVar[frozenset[Flag]] = frozenset()
     budgets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    Parameters: ClassVar[type[Parameters]] = Parameters
+    Parameters: ClassVar[type[_Parameters]] = _Parameters
 
-    def __init__(self, parameters: Parameters | None = None) -> None:
+    def __init__(self, parameters: _Parameters | None = None) -> None:
         self.parameters = parameters if parameters is not None else self.Parameters()
 
     @abstractmethod
@@ -381,7 +385,7 @@ class Control(Method):
     family: ClassVar[str] = "control"
 
 
-# ------------------------------------------------------------------------------------------ metrics and checks
+# ----------------------------------------------------------------------------------------- metrics and checks
 
 
 @dataclass(frozen=True)
@@ -456,9 +460,9 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool | None]
     ideal: ClassVar[float | None]
     needs: ClassVar[frozenset[Literal["sweep", "probe"]]] = frozenset()
-    Parameters: ClassVar[type[Parameters]] = Parameters
+    Parameters: ClassVar[type[_Parameters]] = _Parameters
 
-    def __init__(self, parameters: Parameters | None = None) -> None:
+    def __init__(self, parameters: _Parameters | None = None) -> None:
         self.parameters = parameters if parameters is not None else self.Parameters()
 
     @abstractmethod
@@ -502,9 +506,9 @@ class Check(ABC):
     title: ClassVar[str]
     reference: ClassVar[str]
     examines: ClassVar[Literal["model", "method"]]
-    Parameters: ClassVar[type[Parameters]] = Parameters
+    Parameters: ClassVar[type[_Parameters]] = _Parameters
 
-    def __init__(self, parameters: Parameters | None = None) -> None:
+    def __init__(self, parameters: _Parameters | None = None) -> None:
         self.parameters = parameters if parameters is not None else self.Parameters()
 
     @abstractmethod

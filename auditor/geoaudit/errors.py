@@ -76,10 +76,6 @@ class PluginError(GeoauditError):
     """A plugin cannot be loaded, is declared twice, or broke its contract."""
 
 
-class MethodCrashed(PluginError):
-    """A requested method raised; everything computed before is kept in the report."""
-
-
 class OutputError(GeoauditError):
     """The report folder cannot be written."""
 

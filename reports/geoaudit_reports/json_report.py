@@ -51,9 +51,7 @@ def load(path: Path) -> Report:
     try:
         return Report.model_validate(data)
     except ValidationError as error:
-        raise UsageError(
-            str(path), f"does not follow the report schema: {_first(error)}", _WAY_OUT
-        ) from error
+        raise UsageError(str(path), f"does not follow the report schema: {_first(error)}", _WAY_OUT) from error
 
 
 def _parse(path: Path) -> Any:

@@ -62,9 +62,7 @@ class MapStore:
         if values is None:
             return None
         if values.ndim != 3:
-            raise UsageError(
-                str(self._path), f"{image}/{method} has {values.ndim} axes instead of 3", _WAY_OUT
-            )
+            raise UsageError(str(self._path), f"{image}/{method} has {values.ndim} axes instead of 3", _WAY_OUT)
         summed: npt.NDArray[np.float32] = values.sum(axis=0 if layout == "NCHW" else 2, dtype=np.float32)
         return summed
 

@@ -18,9 +18,7 @@ def test_no_files_no_settings(tmp_path: Path) -> None:
 
 
 def test_geoaudit_toml_goes_above_pyproject_key_by_key(tmp_path: Path) -> None:
-    (tmp_path / "geoaudit.toml").write_text(
-        'seed = 3\nmethods = ["a", "b"]\n[preprocess]\nmean = [1, 2, 3]\n'
-    )
+    (tmp_path / "geoaudit.toml").write_text('seed = 3\nmethods = ["a", "b"]\n[preprocess]\nmean = [1, 2, 3]\n')
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "x"\n[tool.geoaudit]\nseed = 1\nbatch-size = 4\n'
         "[tool.geoaudit.preprocess]\nmean = 0\ncrop-pct = 0.9\n"

@@ -13,9 +13,7 @@ from selenium.webdriver.common.keys import Keys
 pytestmark = pytest.mark.browser
 
 
-def _open(
-    chromium: webdriver.Chrome, url: str, width: int = 1280, scheme: str = "light", media: str = ""
-) -> None:
+def _open(chromium: webdriver.Chrome, url: str, width: int = 1280, scheme: str = "light", media: str = "") -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -86,10 +84,7 @@ def test_contrast_in_both_schemes(chromium: webdriver.Chrome, report_url: str, s
     _open(chromium, report_url, scheme=scheme)
     paper = _luminance(chromium, "getComputedStyle(document.body).backgroundColor")
     assert (paper < 0.1) == (scheme == "dark")
-    pairs = [
-        (paper, f"getComputedStyle(document.querySelector('{s}')).color")
-        for s in ("body", ".kicker", "summary")
-    ]
+    pairs = [(paper, f"getComputedStyle(document.querySelector('{s}')).color") for s in ("body", ".kicker", "summary")]
     for tone in ("good", "warn", "bad", "quiet"):
         look = f"getComputedStyle(document.querySelector('.badge.{tone}'))"
         pairs.append((_luminance(chromium, f"{look}.backgroundColor"), f"{look}.color"))

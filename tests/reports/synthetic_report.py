@@ -97,13 +97,9 @@ def write_maps(report: Report, path: Path, photos: bool = True, side: int = SIDE
         for method in report.methods:
             if method.status == "ok":
                 blob = np.exp(-((ramp[:, None] - 0.1 * place) ** 2 + ramp[None] ** 2) * 4)
-                arrays[f"{image.id}/{method.id}"] = (rng.normal(0, 1, (3, side, side)) * blob).astype(
-                    np.float32
-                )
+                arrays[f"{image.id}/{method.id}"] = (rng.normal(0, 1, (3, side, side)) * blob).astype(np.float32)
         if photos:
-            shade = 127 + 120 * np.sin(
-                3 * ramp[:, None, None] + np.arange(3) + 2 * ramp[None, :, None] + place
-            )
+            shade = 127 + 120 * np.sin(3 * ramp[:, None, None] + np.arange(3) + 2 * ramp[None, :, None] + place)
             arrays[f"{image.id}/thumbnail"] = shade.astype(np.uint8)
     first = report.data.images[0].id
     arrays[f"{first}/gradient"][:] = np.nan
@@ -208,9 +204,7 @@ def _scores(srg: float, ncc: float | None) -> dict[str, Any]:
     excess = None if ncc is None else 1 / (1 - ncc) - 1
     spread = 0.0 if ncc is None else 0.3 * (1 - ncc) * ncc
     return {
-        "completeness-error": _score(
-            None if ncc is None else 0.021, 0.01, False, NO_NCC if ncc is None else None
-        ),
+        "completeness-error": _score(None if ncc is None else 0.021, 0.01, False, NO_NCC if ncc is None else None),
         "deletion": _score(0.2 - srg / 2, 0.02, False),
         "insertion": _score(0.2 + srg / 2, 0.02, True),
         "ncc-excess": _score(excess, 0.2 * (excess or 0), False, NO_NCC if ncc is None else None),
@@ -238,9 +232,7 @@ def _methods() -> list[dict[str, Any]]:
                 "reason": CRASH if crashed else None,
                 "flags": flags,
                 "scores": {} if crashed else _scores(srg, ncc if complete else None),
-                "ncc_profile": [{"granularity": g, "ncc_violation": v} for g, v in profile]
-                if complete
-                else [],
+                "ncc_profile": [{"granularity": g, "ncc_violation": v} for g, v in profile] if complete else [],
                 "readings": []
                 if crashed
                 else [
@@ -276,9 +268,7 @@ def _methods() -> list[dict[str, Any]]:
 def _per_image(names: list[str]) -> list[dict[str, Any]]:
     rows = []
     everyone = {
-        m: (v[2], v[3] if "not-complete" not in v[4] else None)
-        for m, v in METHODS.items()
-        if m != "smoothgrad"
+        m: (v[2], v[3] if "not-complete" not in v[4] else None) for m, v in METHODS.items() if m != "smoothgrad"
     }
     everyone |= {m: (v[1], v[2]) for m, v in CONTROLS.items()}
     for place, name in enumerate(names):
@@ -326,9 +316,7 @@ def _walk(degenerate: bool) -> dict[str, Any]:
 
 
 def _curves() -> list[dict[str, Any]]:
-    everyone = {m: v[2] for m, v in METHODS.items() if m != "smoothgrad"} | {
-        m: v[1] for m, v in CONTROLS.items()
-    }
+    everyone = {m: v[2] for m, v in METHODS.items() if m != "smoothgrad"} | {m: v[1] for m, v in CONTROLS.items()}
     fractions = [step / 14 for step in range(15)]
     return [
         {

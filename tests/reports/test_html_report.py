@@ -97,9 +97,7 @@ def test_no_programmers_words_reach_the_reader(document: Document) -> None:
 
 
 def test_every_dash_has_its_reason(page: str) -> None:
-    cells = re.findall(
-        r"<(?:td|dd|span)[^>]*>(?:<span[^>]*>[^<]*</span>)?\s*—(.{0,200})", page, flags=re.DOTALL
-    )
+    cells = re.findall(r"<(?:td|dd|span)[^>]*>(?:<span[^>]*>[^<]*</span>)?\s*—(.{0,200})", page, flags=re.DOTALL)
     assert len(cells) > 20
     for rest in cells:
         assert re.match(r'\s*(<small>[^<]+</small>|</dd><dd class="note">[^<]+</dd>)', rest), rest[:80]
@@ -208,9 +206,7 @@ def test_gallery_spans_worst_to_best(sample: SimpleNamespace) -> None:
     many = sample.build(40)
     chosen = choose(many, 8)
     means = [
-        sum(
-            p.scores["srg"] or 0 for p in many.per_image if p.image == image.id and p.method in sample.METHODS
-        )
+        sum(p.scores["srg"] or 0 for p in many.per_image if p.image == image.id and p.method in sample.METHODS)
         for image in chosen
     ]
     assert len({image.id for image in chosen}) == 8

@@ -1,8 +1,8 @@
 """The report as data: the model that report.json is written from and its schema is generated from.
 
 Nothing here knows how a report looks.  Every number may be null, and where it is null a status or a reason
-stands beside it; NaN and infinity never occur.  Lists are sorted.  Two runs of the same model, images, options
-and seed differ only under `run` and in fields named `seconds`.
+stands beside it; NaN and infinity never occur.  Lists are sorted.  Two runs of the same model, images,
+options and seed differ only under `run` and in fields named `seconds`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class Run(Record):
     host: dict[str, str]
     packages: dict[str, str]
     estimate_seconds: float | None = Field(description="what was announced before the run")
+    engine: dict[str, Any] = Field(
+        default_factory=dict, description="device, threads, memory layout and batch size of the gradients"
+    )
 
 
 class TensorInfo(Record):
@@ -58,7 +61,6 @@ class Conversion(Record):
     passes: list[str] = Field(description="graph clean-up passes that changed the graph, in order")
     ops: dict[str, int] = Field(description="operator counts of the converted graph")
     extensions: list[str] = Field(description="converters used beyond onnx2torch's own")
-    engine: dict[str, Any] = Field(description="device, threads, memory layout and batch size of the gradients")
 
 
 class ExplainedOutput(Record):
@@ -131,6 +133,7 @@ class Labels(Record):
     names_source: str | None
     labelled: int = Field(description="images with a true label")
     top1_accuracy: float | None
+    note: str = Field(default="", description="about images without a label")
 
 
 class ImageInfo(Record):
@@ -139,10 +142,11 @@ class ImageInfo(Record):
     id: str = Field(description="path relative to the image folder, posix style")
     file: str
     sha256: str
-    target: int
+    target: int = Field(description="the explained class")
     target_name: str | None
-    probability: float
-    label: int | None
+    probability: float = Field(description="of the explained class")
+    predicted: int | None = Field(default=None, description="the class with the highest probability")
+    label: int | None = Field(description="the true class")
     notes: list[str] = Field(description="what was done to the picture, such as 'alpha composited on white'")
 
 
@@ -238,6 +242,8 @@ class WalkInfo(Record):
     total_variation: float
     path_cancellation: float | None
     length: float
+    absolute_integral: float
+    conformal_length: float
     met: bool
 
 

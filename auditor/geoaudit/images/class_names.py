@@ -45,9 +45,7 @@ class ClassNames:
         return {synset: index for index, synset in self.synsets.items()}
 
 
-def class_names(
-    labels_file: Path | None, metadata: Mapping[str, str], model_path: Path, classes: int
-) -> ClassNames:
+def class_names(labels_file: Path | None, metadata: Mapping[str, str], model_path: Path, classes: int) -> ClassNames:
     """The class names from the first source that has them for this model.
 
     In this order: `labels_file` (one name a line, a JSON list, or a JSON object from index to name or to

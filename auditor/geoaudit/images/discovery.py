@@ -84,9 +84,7 @@ def discover(root: Path, limit: int | None, labels_file: Path | None = None) -> 
     if limit is not None and limit < 1:
         raise UsageError("--limit", f"{limit} pictures leave nothing to audit", "Give a number from 1 on.")
     if not root.exists():
-        raise ImagesError(
-            str(root), "no such file or folder", "Give a folder of pictures, or one picture file."
-        )
+        raise ImagesError(str(root), "no such file or folder", "Give a folder of pictures, or one picture file.")
     pictures, skipped = _sifted(root, labels_file)
     if not pictures:
         raise _nothing_usable(root, skipped)
@@ -114,9 +112,7 @@ def choose(ids: Sequence[str], limit: int | None) -> list[str]:
             if places[i] < len(group) and sum(places) < limit:
                 places[i] += 1
     return sorted(
-        group[i]
-        for group, count in zip(groups, places, strict=True)
-        for i in evenly_spaced(len(group), count)
+        group[i] for group, count in zip(groups, places, strict=True) for i in evenly_spaced(len(group), count)
     )
 
 

@@ -63,9 +63,7 @@ def stated(values: Mapping[str, Any], where: Callable[[str], str]) -> tuple[Laye
         PreprocessingError: a value cannot be read, or there is no such preset.
     """
     written = {key.replace("-", "_"): raw for key, raw in values.items() if raw is not None}
-    explicit = {
-        key: Stated(parse(key, raw, where(key)), where(key)) for key, raw in written.items() if key in PARSERS
-    }
+    explicit = {key: Stated(parse(key, raw, where(key)), where(key)) for key, raw in written.items() if key in PARSERS}
     if "preset" not in written:
         return explicit, {}
     return explicit, preset_layer(str(written["preset"]), where("preset"))

@@ -86,9 +86,7 @@ def _take(
     return False
 
 
-def _take_arithmetic(
-    lead: Lead, node: onnx.NodeProto, tensor: str, constants: Mapping[str, npt.NDArray[Any]]
-) -> bool:
+def _take_arithmetic(lead: Lead, node: onnx.NodeProto, tensor: str, constants: Mapping[str, npt.NDArray[Any]]) -> bool:
     left = node.input[0] == tensor
     value = constants.get(node.input[1 if left else 0])
     if value is None or value.size not in (1, 3) or (node.op_type == "Div" and not left):

@@ -144,9 +144,7 @@ def _labelling(
 
 
 def _from_csv(path: Path, names: ClassNames, classes: int, images: list[ImageFile]) -> dict[str, int]:
-    way_out = (
-        "Expected the header file,label and one row an image; file is the path relative to the image folder."
-    )
+    way_out = "Expected the header file,label and one row an image; file is the path relative to the image folder."
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.reader(stream))
@@ -155,9 +153,7 @@ def _from_csv(path: Path, names: ClassNames, classes: int, images: list[ImageFil
     if not rows or [cell.strip().lower() for cell in rows[0]] != _HEADER:
         raise UsageError(str(path), "does not begin with the header file,label", way_out)
     known, labels = {image.id for image in images}, {}
-    index_of = {
-        label: match_folders([label], names, classes).get(label) for label in _second_column(rows[1:])
-    }
+    index_of = {label: match_folders([label], names, classes).get(label) for label in _second_column(rows[1:])}
     for line, row in enumerate(rows[1:], start=2):
         if not row:
             continue
@@ -167,9 +163,7 @@ def _from_csv(path: Path, names: ClassNames, classes: int, images: list[ImageFil
         label = row[1].strip()
         index = index_of[label]
         if index is None:
-            raise UsageError(
-                f"{path}, line {line}", f"{label!r} is no class of the model", "Give a name or index."
-            )
+            raise UsageError(f"{path}, line {line}", f"{label!r} is no class of the model", "Give a name or index.")
         if image_id in known:
             labels[image_id] = index
     if not labels:

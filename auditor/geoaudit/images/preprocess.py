@@ -106,9 +106,7 @@ def _from_config(config: Mapping[str, Stated]) -> tuple[Layer, Layer]:
     )
 
 
-def _settle_shape(
-    chosen: dict[str, Stated], facts: GraphFacts, explicit: Sequence[Layer], model: str
-) -> None:
+def _settle_shape(chosen: dict[str, Stated], facts: GraphFacts, explicit: Sequence[Layer], model: str) -> None:
     """Fill layout, size and channels from the graph, which cannot be overruled where its shape is fixed."""
     asked = strongest(explicit)
     fixed: dict[str, Any] = {}
@@ -124,11 +122,7 @@ def _settle_shape(
     if count == 1:
         fixed["channels"] = "grey"
     for name, value in fixed.items():
-        if (
-            name in asked
-            and asked[name].value != value
-            and not (name == "channels" and _from_preset(asked[name]))
-        ):
+        if name in asked and asked[name].value != value and not (name == "channels" and _from_preset(asked[name])):
             reason = f"{_shown(asked[name].value)}, but the model's input has {_shown(value)}"
             raise PreprocessingError(f"{model}, {asked[name].source}", reason, f"Leave out {flag(name)}.")
         if name not in asked or asked[name].value != value:
@@ -142,9 +136,7 @@ def _settle_shape(
     chosen.setdefault("channels", Stated("RGB", "default"))
     if count == 3 and chosen["channels"].value == "grey":
         source = chosen["channels"].source
-        raise PreprocessingError(
-            f"{model}, {source}", "grey, but the model's input has 3 channels", "Use RGB or BGR."
-        )
+        raise PreprocessingError(f"{model}, {source}", "grey, but the model's input has 3 channels", "Use RGB or BGR.")
 
 
 def _from_preset(entry: Stated) -> bool:

@@ -49,9 +49,7 @@ def refuse_missing(chosen: Mapping[str, Stated], model: str) -> None:
     told = f" ({reasons})" if reasons else ""
     named = "/".join(missing)
     reason = f"how pixels become its input is not stated: {named} missing{told}; looked at {_LOOKED_AT}"
-    way_out = (
-        f"Add {' '.join(flag(name) for name in missing)}, or write them under [preprocess] in geoaudit.toml."
-    )
+    way_out = f"Add {' '.join(flag(name) for name in missing)}, or write them under [preprocess] in geoaudit.toml."
     if set(missing) & set(_ARITHMETIC):
         way_out += f" --preset sets range, mean and std at once: {', '.join(PRESETS)}."
     raise PreprocessingError(model, reason, way_out)

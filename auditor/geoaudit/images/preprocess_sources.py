@@ -27,9 +27,7 @@ def geoaudit_metadata(metadata: Mapping[str, str]) -> tuple[Layer, Layer]:
     Raises:
         PreprocessingError: such an entry cannot be read.
     """
-    own = {
-        key.removeprefix("geoaudit."): value for key, value in metadata.items() if key.startswith("geoaudit.")
-    }
+    own = {key.removeprefix("geoaudit."): value for key, value in metadata.items() if key.startswith("geoaudit.")}
     return stated(own, lambda field: f"ONNX metadata geoaudit.{field}")
 
 

@@ -66,9 +66,7 @@ class Preprocessing:
         height, width = self.size
         count = len(self.mean)
         shape = (count, height, width) if self.layout == "NCHW" else (height, width, count)
-        low, high = (
-            tuple((end - m) / s for m, s in zip(self.mean, self.std, strict=True)) for end in self.value_range
-        )
+        low, high = (tuple((end - m) / s for m, s in zip(self.mean, self.std, strict=True)) for end in self.value_range)
         return InputSpace(self.layout, shape, low, high)
 
     def apply(self, picture: Picture) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
@@ -84,9 +82,7 @@ class Preprocessing:
         covered = [int(side / self.crop_pct + 1e-6) for side in (width, height)]
         if self.resize == "shortest-edge":
             scale = max(covered[0] / image.width, covered[1] / image.height)
-            covered = [
-                max(least, int(side * scale + 1e-6)) for least, side in zip(covered, image.size, strict=True)
-            ]
+            covered = [max(least, int(side * scale + 1e-6)) for least, side in zip(covered, image.size, strict=True)]
         resampling = Image.Resampling[self.interpolation.upper()]
         resized = image.resize((covered[0], covered[1]), resampling)
         left, top = (covered[0] - width) // 2, (covered[1] - height) // 2
@@ -130,10 +126,7 @@ class Preprocessing:
             "std": list(self.std),
             "dtype": self.dtype,
         }
-        return {
-            name: Sourced(value=value, source=self.sources.get(name, "given"))
-            for name, value in values.items()
-        }
+        return {name: Sourced(value=value, source=self.sources.get(name, "given")) for name, value in values.items()}
 
     def _ends(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         space = self.space

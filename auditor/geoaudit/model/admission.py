@@ -39,9 +39,7 @@ def check(
     found = f"its outputs: {describe(outputs)}"
     task = metadata.get("task", "")
     if task in _TASKS:
-        raise ModelError(
-            thing, f"is {_TASKS[task]} (metadata: task = {task}), not a classifier; {found}", _WAY_OUT
-        )
+        raise ModelError(thing, f"is {_TASKS[task]} (metadata: task = {task}), not a classifier; {found}", _WAY_OUT)
     boxes = [o.name for o in outputs if _DETECTOR_NAME.search(o.name)]
     ranks = [len(o.shape) for o in outputs if o.shape]
     if boxes or (ranks and all(r == 3 for r in ranks) and (len(ranks) > 1 or outputs[0].shape[1] != 1)):
@@ -58,11 +56,7 @@ def check(
 def _check_input(thing: str, inputs: tuple[TensorInfo, ...]) -> None:
     found = f"its inputs: {describe(inputs)}"
     if len(inputs) != 1:
-        reason = (
-            "has no input"
-            if not inputs
-            else f"has {len(inputs)} inputs, a classifier of single images has one"
-        )
+        reason = "has no input" if not inputs else f"has {len(inputs)} inputs, a classifier of single images has one"
         raise ModelError(thing, f"{reason}; {found}", _WAY_OUT + " Bake other inputs in as constants.")
     image = inputs[0]
     if len(image.shape) != 4:

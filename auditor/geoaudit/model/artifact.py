@@ -29,9 +29,7 @@ _MAGIC = (
     (b"<", "a text in HTML or XML"),
     (b"{", "a JSON text"),
 )
-_EXPORT = (
-    "Export the classifier to ONNX again, as with torch.onnx.export(..., opset_version=17, dynamo=False)."
-)
+_EXPORT = "Export the classifier to ONNX again, as with torch.onnx.export(..., opset_version=17, dynamo=False)."
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,7 @@ def load(path: Path) -> Artifact:
 
 def _parse(path: Path) -> ModelProto:
     if path.is_dir():
-        raise ModelError(
-            str(path), "is a folder, not an ONNX model", "Give the path of the .onnx file in it."
-        )
+        raise ModelError(str(path), "is a folder, not an ONNX model", "Give the path of the .onnx file in it.")
     if not path.exists():
         raise ModelError(str(path), "does not exist", "Check the path of the model.")
     try:
@@ -110,9 +106,7 @@ def _parse(path: Path) -> ModelProto:
         _refuse_other_kinds(path, start)
         proto = onnx.load_model(str(path), load_external_data=False)
     except OSError as error:
-        raise ModelError(
-            str(path), f"cannot be read ({error.strerror})", "Check the file's permissions."
-        ) from error
+        raise ModelError(str(path), f"cannot be read ({error.strerror})", "Check the file's permissions.") from error
     except (DecodeError, ValueError) as error:
         raise ModelError(
             str(path), "is truncated or no ONNX model: its protobuf cannot be decoded",

@@ -65,9 +65,7 @@ def first_difference(twin: Twin, point: Floats, tolerance: float) -> str | None:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # converted modules warn about their own code
-            recorder.run(
-                torch.from_numpy(batch.astype(np.promote_types(image.dtype, np.float32))).to(twin.device)
-            )
+            recorder.run(torch.from_numpy(batch.astype(np.promote_types(image.dtype, np.float32))).to(twin.device))
     except Exception:  # a node that cannot run is the first difference; found below
         pass
     for node in proto.graph.node:
@@ -89,9 +87,7 @@ def _onnxruntime(twin: Twin, image: str, batch: npt.NDArray[Any]) -> Arrays:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = twin.threads
-    session = onnxruntime.InferenceSession(
-        exposed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(exposed.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, {image: batch}), strict=True))
 

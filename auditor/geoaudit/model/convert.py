@@ -145,9 +145,7 @@ def _refuse(thing: str, proto: ModelProto, problems: list[str]) -> NoReturn:
     if opset > 17 or opset < 9:
         hints.append(f"Its operator set is {opset}; 9 to 17 convert best")
     if found := sorted(used & _RECURRENT):
-        hints.append(
-            f"{', '.join(found)} cannot be differentiated here: export without control flow or recurrence"
-        )
+        hints.append(f"{', '.join(found)} cannot be differentiated here: export without control flow or recurrence")
     if found := sorted(used & _QUANTISED):
         hints.append(f"{', '.join(found)}: give the model from before quantisation")
     hints.append("Export again with torch.onnx.export(model, ..., opset_version=17, dynamo=False)")

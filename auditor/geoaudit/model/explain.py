@@ -56,9 +56,7 @@ def values(logits: npt.NDArray[Any], targets: Ints, space: Space, tail: str | No
     return np.asarray(np.exp(log_probability) if space == "probability" else log_probability)
 
 
-def values_torch(
-    logits: torch.Tensor, targets: torch.Tensor, space: Space, tail: str | None = None
-) -> torch.Tensor:
+def values_torch(logits: torch.Tensor, targets: torch.Tensor, space: Space, tail: str | None = None) -> torch.Tensor:
     """`values` for torch: logits (m, classes) of any float dtype, targets int64 (m,); float64, shape (m,).
 
     The scalar is formed in float64 so that a saturated probability keeps its gradient.

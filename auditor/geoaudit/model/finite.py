@@ -40,9 +40,7 @@ def steps(dtype: np.dtype[np.floating]) -> Doubles:
     return np.asarray(float(np.finfo(dtype).eps) ** _RUNGS)
 
 
-def slope(
-    f: Callable[[Floats], Doubles], point: Floats, direction: Doubles, dtype: np.dtype[np.floating]
-) -> Slope:
+def slope(f: Callable[[Floats], Doubles], point: Floats, direction: Doubles, dtype: np.dtype[np.floating]) -> Slope:
     """The derivative of `f` at `point` along `direction`, read where the ladder of steps is flattest.
 
     The differences are D_k = (f(x + h_k v) - f(x - h_k v)) / 2 h_k.  Three neighbours that agree best are

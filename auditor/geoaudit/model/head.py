@@ -75,9 +75,7 @@ def find(artifact: Artifact) -> Head:
     )
 
 
-def _walk_back(
-    name: str, makers: dict[str, NodeProto], known: dict[str, TensorInfo]
-) -> tuple[str, str | None]:
+def _walk_back(name: str, makers: dict[str, NodeProto], known: dict[str, TensorInfo]) -> tuple[str, str | None]:
     """The tensor to read for output `name`, and the tail that was passed."""
     start, tensor = name, name
     while (node := makers.get(tensor)) is not None:
@@ -98,9 +96,7 @@ def _over_classes(node: NodeProto, info: TensorInfo | None) -> bool:
     rank = len(info.shape)
     # The default axis was 1 before operator set 13 and has been the last one since.
     axes = [a.i % rank for a in node.attribute if a.name == "axis"] or [1, rank - 1]
-    return any(
-        axis > 0 and all(d == 1 for i, d in enumerate(info.shape) if i not in (0, axis)) for axis in axes
-    )
+    return any(axis > 0 and all(d == 1 for i, d in enumerate(info.shape) if i not in (0, axis)) for axis in axes)
 
 
 def _classes(info: TensorInfo | None) -> int | None:
@@ -130,9 +126,7 @@ def _measured_classes(artifact: Artifact, output: str) -> int | None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            str(artifact.path), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(str(artifact.path), options, providers=["CPUExecutionProvider"])
         row = np.asarray(session.run([output], {image.name: np.zeros(shape, dtype=image.dtype)})[0])
     except Exception:  # a model that does not run is reported where it is run
         return None

@@ -168,14 +168,11 @@ def _directions(gradient: Doubles, rng: np.random.Generator) -> list[Doubles]:
     ]
 
 
-def _verdict(
-    outputs: _Outputs, tolerance: float, slopes: _Directions, first: str | None
-) -> tuple[Status, str]:
+def _verdict(outputs: _Outputs, tolerance: float, slopes: _Directions, first: str | None) -> tuple[Status, str]:
     relative, agreement = outputs.relative, outputs.agreement
     if relative > tolerance:
         return Status.FAIL, (
-            f"outputs differ by {relative:.2g} of their range, {tolerance:.2g} is allowed; "
-            f"first difference: {first}"
+            f"outputs differ by {relative:.2g} of their range, {tolerance:.2g} is allowed; first difference: {first}"
         )
     measured = f"{len(slopes.errors)} of {slopes.tried} directional slopes could be measured"
     if 2 * len(slopes.errors) < max(slopes.tried, 1):

@@ -59,9 +59,7 @@ class Runtime:
         self._fixed = isinstance(declared, int) and declared > 0
         self.batch_size = int(declared) if self._fixed else (batch_size or _BATCH)
         given = self._session.get_inputs()[0]
-        self._dtype: np.dtype[Any] = np.dtype(
-            np.float32 if given.type == "tensor(float)" else self._image.dtype
-        )
+        self._dtype: np.dtype[Any] = np.dtype(np.float32 if given.type == "tensor(float)" else self._image.dtype)
         self._settled = self._fixed
 
     def logits(self, points: Floats) -> Floats:
@@ -92,9 +90,7 @@ class Runtime:
             return str(artifact.path)
         if changed.ByteSize() < MAX_MESSAGE:
             return bytes(changed.SerializeToString())
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="geoaudit-"
-        )  # onnxruntime may map the weights: kept
+        self._folder = tempfile.TemporaryDirectory(prefix="geoaudit-")  # onnxruntime may map the weights: kept
         path = f"{self._folder.name}/model.onnx"
         onnx.save_model(changed, path, save_as_external_data=True, location="weights.bin")
         return path
@@ -110,9 +106,7 @@ class Runtime:
                 session = None
         if device == "cuda":
             why = "no probe inference worked on CUDA" if listed else "this onnxruntime is built without CUDA"
-            raise UsageError(
-                "--device cuda", why, "Install a CUDA build with its libraries, or use --device cpu."
-            )
+            raise UsageError("--device cuda", why, "Install a CUDA build with its libraries, or use --device cpu.")
         try:
             return "cpu", self._create([_CPU])
         except Exception as error:  # onnxruntime has no common base class for its errors

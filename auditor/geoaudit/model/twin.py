@@ -80,11 +80,7 @@ class Twin:
         return {
             "device": self.device.type,
             "threads": self.threads,
-            "memory_layout": None
-            if chosen is None
-            else "channels-last"
-            if chosen.channels_last
-            else "contiguous",
+            "memory_layout": None if chosen is None else "channels-last" if chosen.channels_last else "contiguous",
             "batch_size": None if chosen is None else chosen.batch_size,
         }
 
@@ -113,9 +109,7 @@ class Twin:
             rows.append(_numpy(out)[: len(part)])
         return np.concatenate(rows)
 
-    def value_and_gradient(
-        self, points: Floats, targets: Ints, space: Space
-    ) -> tuple[npt.NDArray[np.float64], Floats]:
+    def value_and_gradient(self, points: Floats, targets: Ints, space: Space) -> tuple[npt.NDArray[np.float64], Floats]:
         """The explained scalar and its gradient with respect to the points.
 
         Args:
@@ -141,9 +135,7 @@ class Twin:
             gradients[part] = gradient[: part.stop - start]
         return values, gradients
 
-    def _batch(
-        self, points: Floats, targets: Ints, space: Space
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _batch(self, points: Floats, targets: Ints, space: Space) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         x = self._tensor(points).requires_grad_(True)
         index = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64)).to(self.device)
         with self._exact():
@@ -234,10 +226,7 @@ class Twin:
             return (1,)
         weights = (*self._module.parameters(), *self._module.buffers())
         # Twice, because activations' gradients and convolution buffers come on top of what is saved.
-        each = (
-            2 * saved_bytes(lambda: self._batch(point, np.zeros(1, np.int64), "logit"), weights)
-            + point.nbytes
-        )
+        each = 2 * saved_bytes(lambda: self._batch(point, np.zeros(1, np.int64), "logit"), weights) + point.nbytes
         return tuple(s for s in _BATCHES[self.device.type] if s * each <= self._memory) or (1,)
 
 

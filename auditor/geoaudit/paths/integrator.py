@@ -106,8 +106,8 @@ def _load(walk: Recorded, strands: Sequence[Strand], evaluate: Evaluator) -> Non
         evaluate.gradients(last)
 
 
-def _place(strands: Sequence[Strand], evaluate: _Evaluator, limits: Quadrature) -> None:
-    """Scan the output along curves and put the first nodes where it moves; polylines start at their corners."""
+def _place(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) -> None:
+    """Scan curves and put the first nodes where the output moves; polylines start at their corners."""
     plain = [s for s in strands if len(s.track.corners) == 2]
     scan = np.linspace(0.0, 1.0, limits.scan)
     evaluate.outputs([(s, float(t)) for s in plain for t in scan])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,14 +15,13 @@ Array = npt.NDArray[np.float64]
 Rule = Literal["trapezoid", "left"]
 
 
-def measure(
-    strand: Strand, problems: Problems, i: int, tolerance: float, rule: Rule
-) -> tuple[Array, WalkRecord]:
+def measure(strand: Strand, problems: Problems, i: int, tolerance: float, rule: Rule) -> tuple[Array, WalkRecord]:
     """Problem i's map (float64, image-shaped) and record."""
     shape = problems.space.shape
     if not strand.moving:
         return np.zeros(shape), _standing_still()
-    values, half, length, misses = _accumulate(strand, shape, rule)
+    sums = _accumulate(strand, shape, rule)
+    values, half, misses = sums.values, sums.half, sums.misses
     times = np.array(sorted(strand.outputs))
     outputs = np.array([strand.outputs[t] for t in times])
     variation = float(np.abs(np.diff(outputs)).sum())
@@ -45,41 +45,55 @@ def measure(
         absolute_misses=float(np.abs(misses).sum()) * share,
         total_variation=variation,
         path_cancellation=1.0 - abs(walked) / variation if variation > 0 else 0.0,
-        length=length,
+        length=sums.length,
+        absolute_integral=sums.absolute_integral,
+        conformal_length=sums.conformal_length,
         met=bar <= tolerance * strand.scale,
     )
     return values, record
 
 
-def _accumulate(
-    strand: Strand, shape: tuple[int, ...], rule: Rule
-) -> tuple[Array, Array | None, float, Array]:
-    """The map, the map from every other node (None below 4 pieces), the length, and the pieces' misses.
+@dataclass
+class _Sums:
+    """What is added up over the pieces of a walk; `half` sees every other node and is None below 4 pieces."""
+
+    values: Array
+    half: Array | None
+    misses: Array
+    length: float = 0.0
+    absolute_integral: float = 0.0
+    conformal_length: float = 0.0
+
+
+def _accumulate(strand: Strand, shape: tuple[int, ...], rule: Rule) -> _Sums:
+    """Add up the pieces.
 
     For the half map the gradients at odd nodes are replaced by the straight line between their neighbours:
     the same walk, seen by half the gradients.
     """
     t = strand.nodes if rule == "trapezoid" else strand.track.corners
     pieces = len(t) - 1
-    values = np.zeros(shape)
     half = np.zeros(shape) if rule == "trapezoid" and pieces >= 4 else None
-    length, misses = 0.0, np.empty(pieces)
+    sums = _Sums(np.zeros(shape), half, np.empty(pieces))
     thin = _thin(strand, t, 0) if half is not None else np.zeros(())
     for k in range(pieces):
         start, end = float(t[k]), float(t[k + 1])
         way = strand.move(start, end)
-        length += float(np.linalg.norm(way.ravel()))
         slope = strand.gradients[start]
         if rule == "trapezoid":
             slope = 0.5 * (slope + strand.gradients[end])
         part = slope * way
-        values += part
-        misses[k] = float(part.sum(dtype=np.float64)) - (strand.outputs[end] - strand.outputs[start])
+        sums.values += part
+        sums.misses[k] = part.sum(dtype=np.float64) - (strand.outputs[end] - strand.outputs[start])
+        distance = float(np.linalg.norm(way.ravel()))
+        sums.length += distance
+        sums.absolute_integral += float(np.abs(part).sum(dtype=np.float64))
+        sums.conformal_length += float(np.linalg.norm(slope.ravel())) * distance
         if half is not None:
             following = _thin(strand, t, k + 1)
             half += 0.5 * (thin + following) * way
             thin = following
-    return values, half, length, misses
+    return sums
 
 
 def _thin(strand: Strand, t: Array, k: int) -> Floats:
@@ -94,12 +108,19 @@ def _thin(strand: Strand, t: Array, k: int) -> Floats:
 
 def _standing_still() -> WalkRecord:
     """The record of a walk from a point to itself: nothing to evaluate, nothing missed."""
-    counts = {"nodes": 0, "gradients": 0, "forwards": 0}
-    sums = dict.fromkeys(
-        ("attribution_sum", "magnitude", "magnitude_half", "sum_half", "total_variation", "path_cancellation", "length"),
+    nothing = dict.fromkeys(
+        (
+            "attribution_sum",
+            "magnitude",
+            "magnitude_half",
+            "sum_half",
+            "total_variation",
+            "path_cancellation",
+        ),
         0.0,
     )
+    extents = dict.fromkeys(("length", "absolute_integral", "conformal_length"), 0.0)
     errors = dict.fromkeys(
         ("completeness_error", "quadrature_error", "method_error", "error_bar", "absolute_misses"), np.nan
     )
-    return WalkRecord(**counts, **sums, **errors, met=True)
+    return WalkRecord(nodes=0, gradients=0, forwards=0, met=True, **nothing, **extents, **errors)

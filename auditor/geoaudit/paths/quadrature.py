@@ -1,10 +1,11 @@
 """Where the integrator puts its gradient nodes.
 
-A path integral of the gradient has a known target on every piece of the walk: the change of the output between
-the piece's ends, which onnxruntime gives for a fraction of a gradient's cost.  So nodes are first placed where
-a forward scan shows the output moving, each piece's miss is measured, and pieces are halved, worst first, until
-the root of the summed squared misses (the error bar) is small against the output difference.  The rule is the
-trapezoid rule on the nodes: halving a piece keeps every gradient already paid for.
+A path integral of the gradient has a known target on every piece of the walk: the change of the output
+between the piece's ends, which onnxruntime gives for a fraction of a gradient's cost. So nodes are first
+placed where a forward scan shows the output moving, each piece's miss is measured, and pieces are halved,
+worst first, until the root of the summed squared misses (the error bar) is small against the output
+difference. The rule is the trapezoid rule on the nodes: halving a piece keeps every gradient already paid
+for.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ Array = npt.NDArray[np.float64]
 NARROWEST = 1e-6
 """Pieces narrower than this in t are not halved: a jump of the output has no integrable gradient."""
 
+EVEN = 0.2
+"""Share of the first nodes that is spread evenly: a curve may run where the output stands still."""
+
 
 def first_nodes(scan_t: Array, scan_f: Array, count: int) -> npt.NDArray[np.int64]:
     """Nodes among the scan's points, in proportion to the square root of the output's movement.
 
     The square root is the compromise between spreading nodes evenly (best for the map) and following the
-    output (best for its sum).
+    output (best for its sum).  A share of the nodes (`EVEN`) goes along whatever the output does: on a curve
+    that follows a level set the features' attributions are not zero although the output stands still.
 
     Args:
         scan_t: parameters of the scan, ascending from 0 to 1, shape (s,).
@@ -35,7 +40,8 @@ def first_nodes(scan_t: Array, scan_f: Array, count: int) -> npt.NDArray[np.int6
     density = np.sqrt(np.abs(np.diff(scan_f)))
     if density.sum() <= 0:
         density = np.ones_like(density)
-    progress = np.concatenate([[0.0], np.cumsum(density / density.sum())])
+    density = (1.0 - EVEN) * density / density.sum() + EVEN / len(density)
+    progress = np.concatenate([[0.0], np.cumsum(density)])
     wanted = np.interp(np.linspace(0.0, 1.0, count + 1), progress, scan_t)
     nearest = np.abs(scan_t[None, :] - wanted[:, None]).argmin(axis=1)
     chosen: npt.NDArray[np.int64] = np.unique(np.concatenate([[0], nearest, [len(scan_t) - 1]]))
@@ -59,7 +65,10 @@ def to_halve(t: Array, misses: Array, allowed: float, most: int) -> npt.NDArray[
         return np.empty(0, dtype=np.int64)
     order = np.argsort(-squares, kind="stable")
     order = order[np.diff(t)[order] > NARROWEST]
-    remaining = squares.sum() - np.cumsum(squares[order])
+    reachable = squares[order].sum()  # not the jumps: halving everything else would not make up for them
+    if reachable <= 0.5 * allowed**2:
+        return np.empty(0, dtype=np.int64)
+    remaining = reachable - np.cumsum(squares[order])
     enough = np.flatnonzero(remaining <= 0.5 * allowed**2)
     count = int(enough[0]) + 1 if len(enough) else len(order)
     return order[: min(count, most)].astype(np.int64)

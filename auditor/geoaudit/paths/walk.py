@@ -29,7 +29,7 @@ def straight_line(problems: Problems) -> Curve:
 
     def at(i: int, t: npt.NDArray[np.float64]) -> Floats:
         start, end = problems.baseline[i], problems.x[i]
-        points = start + t.astype(start.dtype)[:, None, None, None] * (end - start)
+        points: Floats = start + t.astype(start.dtype)[:, None, None, None] * (end - start)
         points[t == 1.0] = end
         return points
 

@@ -73,6 +73,4 @@ def canonical(contenders: Sequence[Contender]) -> list[Contender]:
         return []
     keys = [key for c in ordered for key in (c.srg, c.ncc, *c.srg_by_imputer.T)]
     rows = np.lexsort(keys)
-    return [
-        replace(c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows]) for c in ordered
-    ]
+    return [replace(c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows]) for c in ordered]

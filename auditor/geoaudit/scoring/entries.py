@@ -59,9 +59,7 @@ def entries(methods: Sequence[Contender], field: Field) -> list[RankingEntry]:
     return rows
 
 
-def _ranked(
-    name: Tier, members: Sequence[Contender], field: Field, front: set[str], before: int
-) -> list[RankingEntry]:
+def _ranked(name: Tier, members: Sequence[Contender], field: Field, front: set[str], before: int) -> list[RankingEntry]:
     """Rows of one tier's methods that have a rank; `before` such rows stand above."""
     table, combined, draws = field.table, field.table.combined, field.table.combined_draws
     wanted = {m.id for m in members}

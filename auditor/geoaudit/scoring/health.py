@@ -71,9 +71,7 @@ def _judge(case: Inversion, seed: int) -> MetricHealth:
     gaps = [bootstrap_mean(_image_means(gap, known), seed) for gap in (below_method, below_random)]
     told = [_held(gap, known) for gap in (below_method, below_random)]
     of = int(known.any(axis=1).sum())
-    share = (
-        f"inversions score worse than their method for {told[0]} of {of} methods, than random for {told[1]}"
-    )
+    share = f"inversions score worse than their method for {told[0]} of {of} methods, than random for {told[1]}"
     weak = [2 * held < of or (gap.estimate or 0.0) <= 0 for held, gap in zip(told, gaps, strict=True)]
     if gaps[0].n < 3:
         return verdict(Status.INCONCLUSIVE, f"{share}, but {gaps[0].n} images are too few to judge by")

@@ -90,9 +90,7 @@ def _pair_key(test: PairTest) -> tuple[str, str, str]:
     return test.metric, test.a, test.b
 
 
-def _status(
-    scored: Sequence[Contender], n: int, srg: FriedmanTest, health: MetricHealth | None
-) -> tuple[Outcome, str]:
+def _status(scored: Sequence[Contender], n: int, srg: FriedmanTest, health: MetricHealth | None) -> tuple[Outcome, str]:
     """Whether the ranking stands, and why in a sentence or two."""
     if not scored or not n:
         return "inconclusive", "No method was scored."
@@ -124,6 +122,4 @@ def _detectable(srg: Array) -> float | None:
 def _agreement(scored: Sequence[Contender]) -> float | None:
     """Kendall's tau between the imputers' mean SRG of the methods."""
     part = [m.srg_by_imputer for m in scored if covers(m.srg) and m.srg_by_imputer.size]
-    return (
-        statistics.kendalls_tau(np.stack([np.nanmean(scores, axis=0) for scores in part])) if part else None
-    )
+    return statistics.kendalls_tau(np.stack([np.nanmean(scores, axis=0) for scores in part])) if part else None

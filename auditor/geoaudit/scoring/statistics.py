@@ -74,9 +74,7 @@ def bootstrap_mean(values: npt.ArrayLike, seed: int, level: float = LEVEL) -> In
     return Interval(mean, float(found.low), float(found.high), n)
 
 
-def wilcoxon(
-    a: npt.ArrayLike, b: npt.ArrayLike, alternative: Alternative = "two-sided"
-) -> tuple[float | None, int]:
+def wilcoxon(a: npt.ArrayLike, b: npt.ArrayLike, alternative: Alternative = "two-sided") -> tuple[float | None, int]:
     """Paired Wilcoxon signed-rank test on the images where both have a score (Wilcoxon 1945, Pratt's zeros).
 
     Args:

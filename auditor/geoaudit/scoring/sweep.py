@@ -145,9 +145,7 @@ class Sweep:
             places[i, relevance_order(scores, image_id)] = np.arange(grid.count)
         return places
 
-    def _masked(
-        self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, cache: SweepCache
-    ) -> Iterator[Floats]:
+    def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, cache: SweepCache) -> Iterator[Floats]:
         """The batch's masked images, one by one, shape `shape` each."""
         for image, imputer, least, k in batch:
             removed = places[image] >= grid.count - counts[k] if least else places[image] < counts[k]

@@ -88,9 +88,7 @@ def pair_test(a: Contender, b: Contender, n: int, p: float | None) -> PairTest:
     )  # fmt: skip
 
 
-def tier(
-    method: Contender, random: Against | None, edges: Against | None, srg_healthy: bool
-) -> tuple[Tier, list[str]]:
+def tier(method: Contender, random: Against | None, edges: Against | None, srg_healthy: bool) -> tuple[Tier, list[str]]:
     """A method's tier and the reasons for it, the weightiest first.
 
     Args:
@@ -130,9 +128,7 @@ def _faithfulness(
     elif found.outcome == "above":
         notes.append(f"more faithful than {rival} ({found.figures})")
     elif found.outcome == "too few images":
-        cautions.append(
-            f"too few images to decide whether it is more faithful than {rival} ({found.figures})"
-        )
+        cautions.append(f"too few images to decide whether it is more faithful than {rival} ({found.figures})")
     elif control == "random":
         word = "is below" if found.outcome == "below" else "is not above"
         rejections.append(f"no evidence of faithfulness: its SRG {word} that of {rival} ({found.figures})")

@@ -17,9 +17,7 @@ from geoaudit.api import Check, Finding, Parameters, Probe, Problems, Status, Su
 class CompletenessParameters(Parameters):
     """The threshold."""
 
-    threshold: float = Field(
-        0.10, gt=0, description="largest allowed miss as a share of the output difference"
-    )
+    threshold: float = Field(0.10, gt=0, description="largest allowed miss as a share of the output difference")
 
 
 class Completeness(Check):
@@ -37,11 +35,7 @@ class Completeness(Check):
         method = subject.method.id if subject.method is not None else None
         walks = [(i, r) for i, r in zip(subject.image_ids, subject.records, strict=True) if r is not None]
         if not walks:
-            return [
-                Finding(
-                    self.id, method, Status.SKIP, "The method claims no completeness: it integrates no walk."
-                )
-            ]
+            return [Finding(self.id, method, Status.SKIP, "The method claims no completeness: it integrates no walk.")]
         judged = [(i, r) for i, r in walks if r.completeness_error == r.completeness_error]
         if not judged:
             reason = "The output difference is too small to divide by on every image."

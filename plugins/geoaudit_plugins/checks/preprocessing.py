@@ -24,9 +24,7 @@ class Preprocessing(Check):
         """One finding: WARN with "preprocessing suspect" where the accuracy is near chance."""
         accuracy, count = subject.labels["top1_accuracy"], subject.labels["labelled"]
         if accuracy is None or not count:
-            return [
-                Finding(self.id, None, Status.SKIP, "No image has a true label, so the accuracy is unknown.")
-            ]
+            return [Finding(self.id, None, Status.SKIP, "No image has a true label, so the accuracy is unknown.")]
         test = chance_test(accuracy, subject.classes, count)
         status = Status.WARN if test.suspect else Status.PASS
         details = {"p_chance": test.p_chance, "p_working": test.p_working, "labelled": count}

@@ -36,7 +36,5 @@ class Inverted(Control):
             PluginError: the maps given at construction are not those of `problems`.
         """
         if self.attributions.values.shape != problems.x.shape:
-            raise PluginError(
-                self.id, "was made from maps of other images", "Make one for each group of images."
-            )
+            raise PluginError(self.id, "was made from maps of other images", "Make one for each group of images.")
         return Attributions(-self.attributions.values, (None,) * len(problems))

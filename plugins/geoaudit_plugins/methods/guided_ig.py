@@ -36,12 +36,8 @@ class GuidedIGParameters(Parameters):
     """How the walk is recorded and integrated."""
 
     steps: int = Field(60, ge=1, description="equal L1 steps of the walk; the released code uses 200")
-    fraction: float = Field(
-        0.25, gt=0, le=1, description="share of the features that may move (released code)"
-    )
-    max_dist: float = Field(
-        1.0, ge=0, le=1, description="bound on a feature's lead or lag in progress; 1: none"
-    )
+    fraction: float = Field(0.25, gt=0, le=1, description="share of the features that may move (released code)")
+    max_dist: float = Field(1.0, ge=0, le=1, description="bound on a feature's lead or lag in progress; 1: none")
     rule: Literal["refined", "trapezoid", "left"] = Field(
         "refined", description="how the recorded walk is integrated; the released code uses left"
     )
@@ -90,18 +86,14 @@ class GuidedIG(PathMethod):
         if self.parameters.rule != "refined":
             return Cost(gradients=self.parameters.steps)
         limit = quadrature.node_limit
-        return Cost(
-            gradients=self.parameters.steps + 0.75 * limit, forwards=self.parameters.steps + 1.5 * limit
-        )
+        return Cost(gradients=self.parameters.steps + 0.75 * limit, forwards=self.parameters.steps + 1.5 * limit)
 
     def memory(self, quadrature: Quadrature) -> int:
         """Vertices and gradients of the recording, then one gradient a node of the refinement."""
         return 16 + 2 * self.parameters.steps + quadrature.node_limit
 
 
-def advance(
-    progress: Progress, slopes: Floats, way: Progress, goal: float, fraction: float, max_dist: float
-) -> None:
+def advance(progress: Progress, slopes: Floats, way: Progress, goal: float, fraction: float, max_dist: float) -> None:
     """Move one image's `progress` in place until a share `goal` of the L1 way is done.
 
     Args:
@@ -120,9 +112,7 @@ def advance(
     open_ = np.flatnonzero((progress < high) & (way > 0))
     while need > 1e-9 * total and len(open_):
         steepness = slopes[open_]
-        group = (
-            steepness <= np.partition(steepness, index)[index] if index < len(open_) else steepness < np.inf
-        )
+        group = steepness <= np.partition(steepness, index)[index] if index < len(open_) else steepness < np.inf
         chosen = open_[group]
         room = way[chosen] @ (high - progress[chosen])
         if need <= room:

@@ -10,9 +10,7 @@ from typing import Any
 MINUS = "\u2212"
 DASH = "\u2014"
 _GAP = "\u202f"  # narrow no-break space: groups digits without looking like a decimal sign
-_SUPERSCRIPTS = str.maketrans(
-    "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
-)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 Formatter = Callable[[float], str]
 

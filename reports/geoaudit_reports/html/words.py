@@ -25,10 +25,8 @@ METRICS = {
 FLAGS = {
     "ncc-by-construction": "Cannot violate NCC by the way it is built, so a low NCC violation says "
     "nothing in its favour.",
-    "not-complete": "Its attributions do not add up to Δf, so completeness and NCC cannot be held "
-    "against it.",
-    "reconstruction": "Rebuilt from a description without published code; it may differ from what "
-    "its authors ran.",
+    "not-complete": "Its attributions do not add up to Δf, so completeness and NCC cannot be held against it.",
+    "reconstruction": "Rebuilt from a description without published code; it may differ from what its authors ran.",
     "stochastic": "Uses random numbers; another seed gives another map.",
     "needs-calibration-set": "Depends on a set of images other than the audited ones.",
 }
@@ -36,8 +34,7 @@ FLAGS = {
 FAMILY_LIMITS = {
     "path": "Answers “why this image and not the baseline?”: another baseline gives another map.",
     "gradient": "Looks at the model only next to the image; it explains no difference from a baseline.",
-    "perturbation": "Sees the model on pictures with replaced regions, which it may never have met "
-    "in training.",
+    "perturbation": "Sees the model on pictures with replaced regions, which it may never have met in training.",
     "control": "A yardstick, no explanation: it tells what a map scores without knowing the model's reasons.",
 }
 
@@ -55,8 +52,7 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
     (
         "Explained output, f",
         "",
-        "The one number of the model that the maps explain: by default the target class's score before "
-        "softmax.",
+        "The one number of the model that the maps explain: by default the target class's score before softmax.",
     ),
     (
         "Target",

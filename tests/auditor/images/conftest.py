@@ -36,9 +36,7 @@ def build(
             initializers.append(numpy_helper.from_array(np.asarray(constant, np.float32), f"c{i}"))
             reverse = op.startswith("const ")
             inputs = [f"c{i}", *inputs] if reverse else [*inputs, f"c{i}"]
-        nodes.append(
-            helper.make_node(op.split()[-1], inputs, [f"t{i}"], **(attributes[0] if attributes else {}))
-        )
+        nodes.append(helper.make_node(op.split()[-1], inputs, [f"t{i}"], **(attributes[0] if attributes else {})))
         tensor = f"t{i}"
     if conv_channels is not None:
         weight = numpy_helper.from_array(np.zeros((2, conv_channels, 1, 1), np.float32), "w")

@@ -13,10 +13,7 @@ from geoaudit.images.labels import Labelling, chance_test, match_folders, resolv
 
 
 def images(*ids: str) -> list[ImageFile]:
-    return [
-        ImageFile(name, Path(name), name.split("/")[0] if "/" in name else None, "0" * 64)
-        for name in sorted(ids)
-    ]
+    return [ImageFile(name, Path(name), name.split("/")[0] if "/" in name else None, "0" * 64) for name in sorted(ids)]
 
 
 def names_of(folder: Path, classes: int = 3, labels: Path | None = None, **metadata: str) -> ClassNames:
@@ -166,9 +163,7 @@ def test_a_flat_folder_is_unlabelled_and_says_so(tmp_path: Path) -> None:
 def test_csv_labels(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text('file,label\na.png,cat\n./sub/b.png,2\n"sub\\c.png",ant\n\nnot-audited.png,ant\n')
-    found = labelled(
-        tmp_path, 3, "a.png", "sub/b.png", "sub/c.png", labels=path, names="['ant', 'bee', 'cat']"
-    )
+    found = labelled(tmp_path, 3, "a.png", "sub/b.png", "sub/c.png", labels=path, names="['ant', 'bee', 'cat']")
     assert found.labels == {"a.png": 2, "sub/b.png": 2, "sub/c.png": 0}
     assert found.source == "--labels labels.csv"
     assert found.class_names.source == "ONNX metadata names"

@@ -57,9 +57,7 @@ def write(path: Path, content: Any) -> None:
 # --------------------------------------------------------------------------------------- nothing is guessed
 
 
-def test_a_model_that_says_nothing_gets_an_error_that_lists_the_flags(
-    tmp_path: Path, make_model: Build
-) -> None:
+def test_a_model_that_says_nothing_gets_an_error_that_lists_the_flags(tmp_path: Path, make_model: Build) -> None:
     with pytest.raises(PreprocessingError, match="range/mean/std missing") as caught:
         resolved(tmp_path, make_model())
     assert "--range --mean --std" in caught.value.way_out
@@ -130,9 +128,7 @@ def test_the_folder_above_is_searched_too(tmp_path: Path, make_model: Build) -> 
     assert found.std == (0.5, 0.25, 0.5)
 
 
-def test_a_preset_fills_below_the_explicit_options_of_the_same_source(
-    tmp_path: Path, make_model: Build
-) -> None:
+def test_a_preset_fills_below_the_explicit_options_of_the_same_source(tmp_path: Path, make_model: Build) -> None:
     options = PreprocessOptions(preset="imagenet", std="0.5", interpolation="lanczos")
     found = resolved(tmp_path, make_model(), options, crop_pct=0.5)
     assert found.mean == (0.485, 0.456, 0.406)
@@ -184,9 +180,7 @@ def test_an_environment_variable_can_be_named_as_the_source(tmp_path: Path, make
         (PreprocessOptions(range="0-255", mean="0.485", std="0.229"), "std 0.229 is in other units"),
     ],
 )
-def test_wrong_options_are_told(
-    tmp_path: Path, make_model: Build, options: PreprocessOptions, told: str
-) -> None:
+def test_wrong_options_are_told(tmp_path: Path, make_model: Build, options: PreprocessOptions, told: str) -> None:
     with pytest.raises(PreprocessingError) as caught:
         resolved(tmp_path, make_model(), options)
     assert told in caught.value.message
@@ -324,9 +318,7 @@ def test_ultralytics_classifier(tmp_path: Path, make_model: Build) -> None:
 
 
 @pytest.mark.parametrize(("task", "told"), [("detect", "detector"), ("segment", "task 'segment'")])
-def test_ultralytics_detector_is_no_classifier(
-    tmp_path: Path, make_model: Build, task: str, told: str
-) -> None:
+def test_ultralytics_detector_is_no_classifier(tmp_path: Path, make_model: Build, task: str, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         resolved(tmp_path, make_model(metadata={**ULTRALYTICS, "task": task}), FULL)
 
@@ -369,9 +361,7 @@ def test_normalisation_in_the_graph(
     assert found.sources["range"].startswith("graph: leading ")
 
 
-@pytest.mark.parametrize(
-    "steps", [[("Relu", None), ("Div", 255.0)], [("Mul", 1.0)], [("Div", 3.0)], [("Add", 1.0)]]
-)
+@pytest.mark.parametrize("steps", [[("Relu", None), ("Div", 255.0)], [("Mul", 1.0)], [("Div", 3.0)], [("Add", 1.0)]])
 def test_what_is_no_normalisation_states_nothing(tmp_path: Path, make_model: Build, steps: list[Any]) -> None:
     with pytest.raises(PreprocessingError, match="range/mean/std missing"):
         resolved(tmp_path, make_model(steps=steps))

@@ -36,9 +36,7 @@ def test_initializers_listed_as_inputs_are_no_inputs(tiny):
 def test_external_data_is_digested_and_its_absence_is_said(tiny):
     recipe = tiny()
     path = recipe.folder / "big.onnx"
-    onnx.save_model(
-        recipe.proto(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
+    onnx.save_model(recipe.proto(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
     found = load(path)
     assert found.external_data == ("weights.bin",)
     both = path.read_bytes() + (recipe.folder / "weights.bin").read_bytes()

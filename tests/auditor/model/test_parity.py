@@ -13,9 +13,7 @@ TARGETS = np.arange(11) % 5
 
 
 def _certify(bench, points, space="logit", seed=0):
-    return certify(
-        bench.runtime, bench.twin, points, TARGETS[: len(points)], space, np.random.default_rng(seed)
-    )
+    return certify(bench.runtime, bench.twin, points, TARGETS[: len(points)], space, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("space", ["logit", "probability", "log-probability", "margin"])

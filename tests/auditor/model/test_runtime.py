@@ -19,9 +19,9 @@ def _open(path, **options):
 
 
 def _direct(path, points, tensor="logits"):
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(
-        [tensor], {"image": points}
-    )[0]
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run([tensor], {"image": points})[
+        0
+    ]
 
 
 def test_scores_of_the_file(tiny, points):

@@ -21,9 +21,7 @@ def make(id_, srg, ncc=0.5, n=30, noise=0.03, kind="method", **more):
     scores = srg + difficulty * (kind == "method") + rng.normal(0, noise, n)
     cancel = np.full(n, np.nan) if ncc is None else np.clip(ncc + rng.normal(0, 0.02, n), 0, 1)
     facts = {"flags": frozenset(), "status": "ok", "reason": None, **more}
-    return Contender(
-        id_, kind, ncc=cancel, srg=scores, srg_by_imputer=np.stack([scores, scores + 0.01], 1), **facts
-    )
+    return Contender(id_, kind, ncc=cancel, srg=scores, srg_by_imputer=np.stack([scores, scores + 0.01], 1), **facts)
 
 
 def hash_of(text):
@@ -68,16 +66,12 @@ def test_tiers_and_order():
     assert any("no evidence of faithfulness" in r for r in found["noise"].reasons)
     assert found["good"].position == "1" and found["good"].p_best == pytest.approx(1.0)
     assert (
-        found["good"].faithfulness.rank_low
-        <= found["good"].faithfulness.rank
-        <= found["good"].faithfulness.rank_high
+        found["good"].faithfulness.rank_low <= found["good"].faithfulness.rank <= found["good"].faithfulness.rank_high
     )
     assert found["raw-gradient"].ncc.rank is None and found["raw-gradient"].faithfulness.rank is not None
     assert found["noise"].p_best is None and not found["noise"].pareto
     assert found["good"].pareto and not found["fair"].pareto and found["below-edges"].pareto
-    assert (
-        ranking.status == "ranked" and ranking.reliability > 0.5 and ranking.agreement == pytest.approx(1.0)
-    )
+    assert ranking.status == "ranked" and ranking.reliability > 0.5 and ranking.agreement == pytest.approx(1.0)
     assert 0 < ranking.smallest_detectable_difference < 0.1
     assert {f.metric: f.p < 0.001 for f in ranking.tests.friedman} == {"ncc-violation": True, "srg": True}
     against_random = {t.a: t.p_holm for t in ranking.tests.pairwise if t.b == "random"}
@@ -93,10 +87,7 @@ def test_order_of_images_and_of_methods_changes_nothing(shuffler):
     contenders[0] = replace(contenders[0], srg=np.where(np.arange(9) == 4, np.nan, contenders[0].srg))
     rows = list(range(9))
     shuffler.shuffle(rows)
-    mixed = [
-        replace(c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows])
-        for c in contenders
-    ]
+    mixed = [replace(c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows]) for c in contenders]
     shuffler.shuffle(mixed)
     assert rank(mixed, [], 5) == rank(contenders, [], 5)
 

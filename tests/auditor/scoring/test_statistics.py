@@ -53,9 +53,7 @@ def test_wilcoxon():
     assert s.wilcoxon([np.nan], [1.0]) == (None, 0)
 
 
-@given(
-    st.lists(st.integers(-5, 5), min_size=1, max_size=9), st.lists(st.integers(-5, 5), min_size=1, max_size=9)
-)
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=9), st.lists(st.integers(-5, 5), min_size=1, max_size=9))
 def test_cliffs_delta_by_definition(a, b):
     slow = np.mean([np.sign(p - q) for p in a for q in b])
     assert s.cliffs_delta(a, b) == pytest.approx(slow)

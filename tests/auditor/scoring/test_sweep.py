@@ -122,9 +122,7 @@ def test_imputers(scene):
     assert np.array_equal(same, problems.baseline)
     blurred = imputers.fill("blur", x, problems.baseline, problems.space)
     assert blurred.shape == x.shape and blurred.dtype == x.dtype
-    np.testing.assert_allclose(
-        blurred.mean((1, 2)), x.mean((1, 2)), atol=0.01
-    )  # each channel keeps its own mean
+    np.testing.assert_allclose(blurred.mean((1, 2)), x.mean((1, 2)), atol=0.01)  # each channel keeps its own mean
     assert blurred.std((1, 2)).max() < 0.5 * x.std((1, 2)).min()
     one = imputers.fill("blur", x[1:], problems.baseline[1:], problems.space)
     np.testing.assert_array_equal(one[0], blurred[1])

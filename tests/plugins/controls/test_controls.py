@@ -58,9 +58,7 @@ def test_random_maps_differ_between_images_and_smooth_ones_are_smooth():
         assert not np.allclose(pixels[0], pixels[1])
         rough = np.diff(pixels, axis=1).std() / pixels.std()
         assert roughness[0] < rough < roughness[1]
-    rougher = (
-        SmoothRandom(SmoothRandomParameters(sigma_share=0.01)).attribute(problems, Seeds()).values.sum(1)
-    )
+    rougher = SmoothRandom(SmoothRandomParameters(sigma_share=0.01)).attribute(problems, Seeds()).values.sum(1)
     assert np.diff(rougher, axis=1).std() / rougher.std() > 0.6
 
 

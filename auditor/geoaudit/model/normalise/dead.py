@@ -11,9 +11,7 @@ def remove_dead(proto: ModelProto) -> ModelProto:
     """Drop nodes whose outputs nothing reads, then weights that no node reads."""
     needed = {value.name for value in proto.graph.output}
     kept = []
-    for node in reversed(
-        proto.graph.node
-    ):  # nodes are in topological order, so one sweep backwards is enough
+    for node in reversed(proto.graph.node):  # nodes are in topological order, so one sweep backwards is enough
         if needed.intersection(node.output):
             kept.append(node)
             needed.update(node.input)

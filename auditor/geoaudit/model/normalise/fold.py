@@ -36,9 +36,7 @@ def fold_constants(proto: ModelProto) -> ModelProto:
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
         try:
-            onnxruntime.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
             folded = onnx.load(str(target))
         except Exception as error:  # onnxruntime has no common base class for its errors
             raise PassSkipped(f"onnxruntime could not optimise the graph ({error})") from error

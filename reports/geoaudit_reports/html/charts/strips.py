@@ -17,9 +17,7 @@ _ROW = 0.27
 
 def draw_srg(points: Sequence[Point], title: str, description: str) -> Markup:
     """Bars from 0 with 95 % intervals, best on top; controls are hollow."""
-    shown = sorted(
-        ((p, p.srg) for p in points if p.srg is not None), key=lambda pair: (pair[1].mean, pair[0].id)
-    )
+    shown = sorted(((p, p.srg) for p in points if p.srg is not None), key=lambda pair: (pair[1].mean, pair[0].id))
     with Sheet(6.9, 1.0 + _ROW * len(shown)) as sheet:
         axes = sheet.axes[0]
         for row, (point, srg) in enumerate(shown):

@@ -51,9 +51,7 @@ def build(report: Report) -> tuple[Card, ...]:
     for row in report.per_image:
         walks.setdefault(row.method, []).append(row)
     cards = []
-    for method in sorted(
-        report.methods, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id)
-    ):
+    for method in sorted(report.methods, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id)):
         entry = entries.get(method.id)
         badge = TIERS[entry.tier] if entry else CONTROL
         reason = why(entry) if entry else _control_meaning(method)
@@ -119,14 +117,10 @@ def _readings(method: MethodResult) -> Table | None:
 
 
 def _facts(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
-    parameters = [
-        Fact(f"parameter {name}", code(setting(value))) for name, value in sorted(method.parameters.items())
-    ]
+    parameters = [Fact(f"parameter {name}", code(setting(value))) for name, value in sorted(method.parameters.items())]
     cost = method.cost
     spent = f"{count(cost.gradients)} gradients, {count(cost.forwards)} forwards"
-    outcome = (
-        text("ok") if method.status == "ok" else text("error", method.reason or "no reason was recorded")
-    )
+    outcome = text("ok") if method.status == "ok" else text("error", method.reason or "no reason was recorded")
     return (
         Fact("Reference", text(method.reference or "none given")),
         Fact("Family", text(method.family)),

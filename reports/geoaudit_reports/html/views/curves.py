@@ -44,9 +44,7 @@ def curve_charts(report: Report) -> tuple[Chart, ...]:
     }
     charts = []
     for place, imputer in enumerate(sorted({c.imputer for c in report.curves})):
-        complete = [
-            m for m in (*methods, *_QUIET_CONTROLS) if all((m, imputer, o) in curves for o in _ORDERS)
-        ]
+        complete = [m for m in (*methods, *_QUIET_CONTROLS) if all((m, imputer, o) in curves for o in _ORDERS)]
         scored = [m for m in complete if m not in _QUIET_CONTROLS]
         controls = [m for m in complete if m in _QUIET_CONTROLS]
         if not complete:

@@ -22,9 +22,7 @@ def model(report: Report) -> tuple[Fact, ...]:
         Fact("Outputs", text(_tensors(m.outputs))),
         Fact("Classes", text(count(m.classes))),
         Fact("Explained output", code(m.explained_output.name, m.explained_output.space)),
-        Fact(
-            "Taken before", text(m.explained_output.tail_removed or "nothing: it is the graph's own output")
-        ),
+        Fact("Taken before", text(m.explained_output.tail_removed or "nothing: it is the graph's own output")),
         *metadata,
     )
 
@@ -37,9 +35,7 @@ def conversion(report: Report) -> tuple[Fact, ...]:
     """How gradients became possible."""
     c = report.model.conversion
     operators = ", ".join(f"{name} × {number_}" for name, number_ in sorted(c.ops.items()))
-    engine = [
-        Fact(f"engine {name}", text(setting(value))) for name, value in sorted(report.run.engine.items())
-    ]
+    engine = [Fact(f"engine {name}", text(setting(value))) for name, value in sorted(report.run.engine.items())]
     return (
         Fact("Graph clean-up", text(", ".join(c.passes) or "nothing to clean")),
         Fact("Operators", text(operators or "none listed")),
@@ -50,13 +46,8 @@ def conversion(report: Report) -> tuple[Fact, ...]:
 
 def sourced(caption: str, settings: dict[str, Sourced], empty: str) -> Table:
     """Settings and where each came from."""
-    cells = [
-        (head(name), Cell(setting(s.value), kind="code"), text(s.source))
-        for name, s in sorted(settings.items())
-    ]
-    return Table(
-        caption, (Column("Setting"), Column("Value"), Column("Where it came from")), rows(cells), empty
-    )
+    cells = [(head(name), Cell(setting(s.value), kind="code"), text(s.source)) for name, s in sorted(settings.items())]
+    return Table(caption, (Column("Setting"), Column("Value"), Column("Where it came from")), rows(cells), empty)
 
 
 def baseline(report: Report) -> tuple[Fact, ...]:
@@ -132,9 +123,7 @@ def provenance(report: Report) -> tuple[Fact, ...]:
 def packages(report: Report) -> Table:
     """Versions of what was used."""
     cells = [(code(name), code(version)) for name, version in sorted(report.run.packages.items())]
-    return Table(
-        "Packages", (Column("Package"), Column("Version")), rows(cells), "No versions were recorded."
-    )
+    return Table("Packages", (Column("Package"), Column("Version")), rows(cells), "No versions were recorded.")
 
 
 def sign_off(report: Report) -> tuple[Fact, ...]:

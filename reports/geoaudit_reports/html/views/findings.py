@@ -31,14 +31,9 @@ def checks(report: Report) -> Table:
 
 def health(report: Report) -> Table:
     """Whether each metric can be believed on this model."""
-    cells = [
-        (text(METRICS.get(h.metric, h.metric)), status(h.status), text(h.reason))
-        for h in report.metric_health
-    ]
+    cells = [(text(METRICS.get(h.metric, h.metric)), status(h.status), text(h.reason)) for h in report.metric_health]
     caption = "A healthy metric puts inverted maps below random ones"
-    return Table(
-        caption, (Column("Metric"), Column("Status"), Column("Reason")), rows(cells), "Not examined."
-    )
+    return Table(caption, (Column("Metric"), Column("Status"), Column("Reason")), rows(cells), "Not examined.")
 
 
 def calibration(report: Report) -> Table:

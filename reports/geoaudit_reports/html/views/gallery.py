@@ -65,9 +65,7 @@ def build(report: Report, maps: MapStore | None, side: int, most: int = MOST_IMA
     images = []
     for place, image in enumerate(chosen):
         pixels = maps.thumbnail(image.id)
-        views = tuple(
-            _map(maps, image, method, scores.get((image.id, method.id)), layout, side) for method in methods
-        )
+        views = tuple(_map(maps, image, method, scores.get((image.id, method.id)), layout, side) for method in methods)
         uri = photo_uri(pixels, PHOTO_SIDE) if pixels is not None else ""
         images.append(ImageView(image.id, _target(image), f"photo-{place}", uri, views))
     has_photos = any(image.photo_uri for image in images)
@@ -142,9 +140,7 @@ def _notes(report: Report, shown: int, side: int, has_photos: bool) -> tuple[str
     total = len(report.data.images)
     rule = f"All {total} images."
     if shown < total:
-        rule = (
-            f"{shown} of {total} images, evenly spaced by their mean SRG over the methods, lowest to highest."
-        )
+        rule = f"{shown} of {total} images, evenly spaced by their mean SRG over the methods, lowest to highest."
     notes: Sequence[str] = (
         rule,
         "Maps are summed over colour channels. Red speaks for the target, blue against it, grey is 0. Each "

@@ -58,9 +58,7 @@ def cancellation_chart(report: Report) -> Chart | None:
         "cancels; the axis is logarithmic because NCC violation crowds against 1 on photographs."
     )
     table = _score_table(report, "NCC excess: Σ|A| / |Δf| − 1", ("ncc-excess",), [p.id for p in order])
-    return Chart(
-        "chart-cancellation", title, caption, strips.draw_cancellation(found, title, description), table
-    )
+    return Chart("chart-cancellation", title, caption, strips.draw_cancellation(found, title, description), table)
 
 
 def _points(report: Report) -> list[Point]:

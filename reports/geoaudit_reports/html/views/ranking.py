@@ -29,9 +29,7 @@ _FEW = "too few methods or images"
 def table(report: Report) -> Table:
     """One row an entry, in order; each control stands above the first entry whose SRG it exceeds."""
     methods = {m.id: m for m in report.methods}
-    controls = sorted(
-        (m for m in report.methods if m.kind == "control"), key=lambda m: (-(_srg(m) or 0.0), m.id)
-    )
+    controls = sorted((m for m in report.methods if m.kind == "control"), key=lambda m: (-(_srg(m) or 0.0), m.id))
     placed: list[Row] = []
     for entry in report.ranking.entries:
         method = methods.get(entry.method)
@@ -141,8 +139,7 @@ def agreement_sentences(report: Report) -> tuple[str, ...]:
     found = []
     if ranking.reliability is not None:
         found.append(
-            f"Images agree on the order of methods with Kendall's W = {share(ranking.reliability)} "
-            f"(1: fully)."
+            f"Images agree on the order of methods with Kendall's W = {share(ranking.reliability)} (1: fully)."
         )
     if ranking.agreement is not None:
         found.append(f"Imputers agree on it with Kendall's τ = {decimal(ranking.agreement, 2)} (1: fully).")

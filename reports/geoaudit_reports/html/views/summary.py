@@ -46,9 +46,7 @@ def build(report: Report) -> Summary:
             reason=score.reason if score else "not scored",
         )  # fmt: skip
         title = method.title if method else entry.method
-        standings.append(
-            Standing(entry.position, title, entry.method, TIERS[entry.tier], sentences.why(entry), srg)
-        )
+        standings.append(Standing(entry.position, title, entry.method, TIERS[entry.tier], sentences.why(entry), srg))
     return Summary(
         headline=sentences.headline(report),
         sentences=sentences.together(

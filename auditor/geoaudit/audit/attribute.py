@@ -1,0 +1,43 @@
+"""One method on one group of images: maps made within memory, and the contract checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from geoaudit.api import Attributions, Method, Probe, Problems, Quadrature
+from geoaudit.errors import PluginError
+
+MEMORY = 2 * 2**30
+"""Bytes that one method's working arrays may take; methods declare how many an image needs."""
+
+
+def attribute(method: Method, problems: Problems, probe: Probe, quadrature: Quadrature) -> Attributions:
+    """The method's maps of `problems`, in as many parts as memory asks for.
+
+    Raises:
+        PluginError: the maps have the wrong shape or number of records, or are not finite.
+    """
+    size = problems.x[0].nbytes * max(1, method.memory(quadrature))
+    at_once = int(max(1, min(len(problems), MEMORY // size)))
+    parts = []
+    for start in range(0, len(problems), at_once):
+        part = problems.select(range(start, min(start + at_once, len(problems))))
+        parts.append(_checked(method, method.attribute(part, probe), part))
+    if len(parts) == 1:
+        return parts[0]
+    values = np.concatenate([part.values for part in parts])
+    return Attributions(values, tuple(record for part in parts for record in part.records))
+
+
+def _checked(method: Method, made: Attributions, problems: Problems) -> Attributions:
+    wrong = None
+    if made.values.shape != problems.x.shape:
+        wrong = f"returned maps of shape {made.values.shape} for images of shape {problems.x.shape}"
+    elif len(made.records) != len(problems):
+        wrong = f"returned {len(made.records)} records for {len(problems)} images"
+    elif not np.isfinite(made.values).all():
+        bad = [i for i, v in zip(problems.ids, made.values, strict=True) if not np.isfinite(v).all()]
+        wrong = f"returned values that are not finite for {', '.join(bad[:3])}"
+    if wrong is not None:
+        raise PluginError(method.id, wrong, "Report it to the method's author, or leave it out with --skip.")
+    return Attributions(made.values.astype(np.float32, copy=False), made.records)

@@ -1,0 +1,49 @@
+"""What the report says about its own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from geoaudit.audit.result import Data
+from geoaudit.audit.settings import Settings
+from geoaudit.audit.tally import Tally
+from geoaudit.model.head import Head
+from geoaudit.scoring.contenders import ENOUGH
+
+_STANDING = (
+    "A faithful map is not yet a useful one: methods that are complete and linear can be no better than "
+    "guessing at the question a person asks of them (Bilodeau et al., PNAS 2024).",
+    "NCC alone is trivially gamed: spreading the output difference evenly over all inputs has no cancellation "
+    "at all. It is read together with completeness and faithfulness.",
+    "A method that shows real evidence against the class is penalised by NCC.",
+    "Masked images lie outside what the model was trained on; two imputers are used so that their artefacts show.",
+    "Whether a map depends on the model's weights was not tested: the model-randomization check is not part of "
+    "this version.",
+)
+
+
+def limitations(
+    settings: Settings, data: Data, tallies: Mapping[str, Tally], head: Head, notes: tuple[str, ...]
+) -> list[str]:
+    """Limits of this very run first, then those of every run."""
+    found = []
+    if data.count < ENOUGH:
+        found.append(f"Only {data.count} images: the ranking is indicative; {ENOUGH} or more decide it.")
+    if data.skipped:
+        found.append(f"{len(data.skipped)} files were left out; each is listed with its reason.")
+    if data.labels.labelled == 0:
+        found.append("No image has a true label: the predicted class is explained, right or wrong.")
+    if head.tail is not None and settings.explain == "logit":
+        found.append(f"The model ends in {head.tail}; the scores before it are explained, not its probabilities.")
+    late: dict[str, int] = {}
+    for tally in tallies.values():
+        count = sum(row.record is not None and not row.record.met for row in tally.rows)
+        if count:
+            late[tally.method.id] = count
+    found += [
+        f"{method}: on {count} of {data.count} images the node limit came before the error bar's tolerance."
+        for method, count in late.items()
+    ]
+    found += [f"{t.method.id} was given up: {t.error}" for t in tallies.values() if t.error is not None]
+    found += [f"Graph clean-up: {note}" for note in notes]
+    return [*found, *_STANDING]

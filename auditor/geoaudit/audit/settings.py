@@ -1,0 +1,102 @@
+"""What a run was asked for: resolved options, and what each budget means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from geoaudit.api import Quadrature
+from geoaudit.audit.result import Sourced
+from geoaudit.images.fields import Stated
+from geoaudit.images.preprocess import PreprocessOptions
+from geoaudit.scoring.sweep import Sweep
+
+Explain = Literal["logit", "probability", "log-probability", "margin"]
+IMPUTERS = ("baseline", "blur")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may spend on one image.
+
+    Attributes:
+        quadrature: tolerance and node limit of the integrator.
+        sweep: the headline sweep.
+        readings: second readings of the same maps: other region sizes, and signed ordering.
+    """
+
+    quadrature: Quadrature
+    sweep: Sweep
+    readings: tuple[Sweep, ...]
+
+
+def _readings(steps: int, sizes: tuple[int, ...]) -> tuple[Sweep, ...]:
+    signed = Sweep(order="signed", imputers=IMPUTERS, steps=steps)
+    return (signed, *(Sweep(region_px=size, imputers=IMPUTERS, steps=steps) for size in sizes))
+
+
+BUDGETS: Mapping[str, Budget] = {
+    "quick": Budget(Quadrature(node_limit=96), Sweep(imputers=IMPUTERS, steps=7), ()),
+    "standard": Budget(Quadrature(node_limit=256), Sweep(imputers=IMPUTERS, steps=14), _readings(6, (4, 8, 32))),
+    "thorough": Budget(
+        Quadrature(tolerance=0.01, node_limit=1024, scan=257),
+        Sweep(imputers=IMPUTERS, steps=28),
+        _readings(14, (4, 8, 32)),
+    ),
+}
+"""The budgets by name; methods declare what a budget means for their own parameters."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run's resolved options.
+
+    Attributes:
+        model: the ONNX file.
+        images: a folder or one picture.
+        command: the command line as typed.
+        methods: ids of the methods to audit; None for all.
+        skip: ids left out.
+        checks: ids of the checks; None for all.
+        metrics: ids of the metrics; None for all.  NCC and SRG, on which the ranking rests, always run.
+        parameters: plugin parameters set by the user: plugin id, then name, then value.
+        plugins: third-party distributions that may load; None for all installed.
+        budget: a key of `BUDGETS`.
+        limit: largest number of images; None for all.
+        seed: of everything random.
+        preprocess: preprocessing options.
+        preprocess_config: the table [preprocess] of the configuration files.
+        labels: file with class names or labels.
+        baseline: kind or picture.
+        explain: which scalar is explained.
+        target: class index explained on every image; None for the predicted one.
+        explain_label: explain the true label where there is one.
+        device: "auto", "cpu" or "cuda".
+        batch_size: images a gradient batch; None to measure.
+        sources: every option's value and where it came from, for the report.
+    """
+
+    model: Path
+    images: Path
+    command: tuple[str, ...] = ()
+    methods: tuple[str, ...] | None = None
+    skip: tuple[str, ...] = ()
+    checks: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    plugins: tuple[str, ...] | None = None
+    budget: str = "standard"
+    limit: int | None = None
+    seed: int = 0
+    preprocess: PreprocessOptions = field(default_factory=PreprocessOptions)
+    preprocess_config: Mapping[str, Stated] = field(default_factory=dict)
+    labels: Path | None = None
+    baseline: str = "black"
+    explain: Explain = "logit"
+    target: int | None = None
+    explain_label: bool = False
+    device: str = "auto"
+    batch_size: int | None = None
+    sources: Mapping[str, Sourced] = field(default_factory=dict)

@@ -1,0 +1,251 @@
+"""The audit command's options, shared by `geoaudit MODEL IMAGES` and `geoaudit demo`, and how they resolve.
+
+Options > GEOAUDIT_* environment variables > geoaudit.toml > [tool.geoaudit] of pyproject.toml > defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from geoaudit.errors import UsageError
+
+if TYPE_CHECKING:
+    from geoaudit.audit.settings import Settings
+    from geoaudit.config import FileConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+PREPROCESS = (
+    "preset",
+    "range",
+    "mean",
+    "std",
+    "size",
+    "layout",
+    "channels",
+    "resize",
+    "crop_pct",
+    "interpolation",
+)
+"""The preprocessing options; in configuration files they stand in the table [preprocess]."""
+_SILENT = ("quiet", "verbose", "format_", "output", "no_images")
+
+
+class DefaultGroup(click.Group):
+    """A group that takes `geoaudit MODEL IMAGES` for its default command, and shows that command's options."""
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command's name in front unless a command or a group option stands there."""
+        own = {"-h", "--help", "--version"}
+        if args and args[0] not in self.commands and not own & set(args[:1]):
+            args = [self.default, *args]
+        elif not args:
+            args = ["--help"]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Both ways to call it."""
+        formatter.write_usage(ctx.command_path, "MODEL IMAGES [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "COMMAND [ARGS]...", prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The default command's options, then the commands."""
+        command = self.commands[self.default]
+        records = [p.get_help_record(ctx) for p in command.params if isinstance(p, click.Option)]
+        with formatter.section("Options"):
+            formatter.write_dl([r for r in records if r is not None])
+        self.format_commands(ctx, formatter)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All but the default command, which needs no name, in the order of definition."""
+        return [name for name in self.commands if name != self.default]
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--methods",), {"metavar": "IDS", "callback": _names, "help": "Methods to audit, comma-separated, or all."}),
+    (("--skip",), {"metavar": "IDS", "callback": _names, "help": "Methods, controls, checks or metrics to leave out."}),
+    (("--checks",), {"metavar": "IDS", "callback": _names, "help": "Sanity checks to run, or all."}),
+    (("--metrics",), {"metavar": "IDS", "callback": _names, "help": "Metrics to compute, or all."}),
+    (("--set", "set_"), {"metavar": "ID.NAME=VALUE", "multiple": True, "help": "A plugin's parameter; repeatable."}),
+    (("--budget",), {"type": click.Choice(["quick", "standard", "thorough"]), "default": "standard", "show_default": True,
+                     "help": "How much to spend on one image."}),
+    (("--limit",), {"type": click.IntRange(1), "metavar": "N", "help": "Audit at most N images, spread over the folder."}),
+    (("--seed",), {"type": click.IntRange(0), "default": 0, "show_default": True, "help": "Seed of everything random."}),
+    (("--preset",), {"metavar": "NAME", "help": "Preprocessing: imagenet, imagenet-inception, clip, zero-one, raw."}),
+    (("--range",), {"metavar": "LOW-HIGH", "help": "What pixels 0 and 255 become first: 0-1, 0-255, -1-1."}),
+    (("--mean",), {"metavar": "R,G,B", "help": "Subtracted after that; one number or one a channel."}),
+    (("--std",), {"metavar": "R,G,B", "help": "Divided by after that."}),
+    (("--size",), {"metavar": "HxW", "help": "Model input size, if the graph does not fix it."}),
+    (("--layout",), {"metavar": "NAME", "help": "NCHW or NHWC, if the graph does not tell."}),
+    (("--channels",), {"metavar": "NAME", "help": "RGB, BGR or grey."}),
+    (("--resize",), {"metavar": "RULE", "help": "shortest-edge (then centre crop) or warp."}),
+    (("--crop-pct",), {"metavar": "SHARE", "help": "Centre crop as a share of the resized picture."}),
+    (("--interpolation",), {"metavar": "NAME", "help": "nearest, bilinear, bicubic, ..."}),
+    (("--labels",), {"type": click.Path(path_type=Path), "metavar": "FILE", "help": "Class names, or a CSV file,label."}),
+    (("--baseline",), {"default": "black", "show_default": True, "metavar": "KIND",
+                       "help": "black, white, grey, mean, blur, noise, or a picture."}),
+    (("--explain",), {"type": click.Choice(["logit", "probability", "log-probability", "margin"]), "default": "logit",
+                      "show_default": True, "help": "The scalar that is explained."}),
+    (("--target",), {"type": click.IntRange(0), "metavar": "CLASS", "help": "Explain this class, not the predicted one."}),
+    (("--explain-label",), {"is_flag": True, "help": "Explain the true label where there is one."}),
+    (("--device",), {"type": click.Choice(["auto", "cpu", "cuda"]), "default": "auto", "show_default": True,
+                     "help": "Where the model runs."}),
+    (("--batch-size",), {"metavar": "N", "default": "auto", "show_default": True,
+                         "help": "Images a gradient batch; auto measures."}),
+    (("--plugins",), {"metavar": "NAMES", "help": "Third-party packages whose plugins may load; none: no package."}),
+    (("--no-images",), {"is_flag": True, "help": "Keep the pictures out of the report folder."}),
+    (("--format", "format_"), {"type": click.Choice(["path", "json"]), "default": "path", "show_default": True,
+                               "help": "What goes to stdout: the report's path, or report.json."}),
+    (("-q", "--quiet"), {"is_flag": True, "help": "Errors and warnings only."}),
+    (("-v", "--verbose"), {"count": True, "help": "Show libraries' warnings; -vv tracebacks too."}),
+)  # fmt: skip
+
+
+def audit_options(folder: str) -> Callable[[F], F]:
+    """The audit's options; `folder` is where the report goes by default."""
+
+    def decorate(function: F) -> F:
+        for names, settings in reversed(_OPTIONS):
+            function = click.option(*names, **settings)(function)
+        where = click.option(
+            "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=folder, show_default=True,
+            metavar="DIR", help="Report folder.",
+        )  # fmt: skip
+        return where(function)
+
+    return decorate
+
+
+def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[str, Any]) -> Settings:
+    """The run's settings, each option from its strongest source.
+
+    Raises:
+        UsageError: an option or a configuration file is wrong.
+    """
+    from geoaudit.audit.result import Sourced
+    from geoaudit.audit.settings import Settings
+    from geoaudit.config import load_config
+    from geoaudit.images.preprocess import PreprocessOptions
+
+    known = {
+        p.name.rstrip("_") for p in ctx.command.params if p.name and p.name not in ("model", "images", *PREPROCESS)
+    }
+    config = load_config(Path.cwd(), known)
+    _apply_config(ctx, options, config)
+    sources = {
+        name.rstrip("_").replace("_", "-"): Sourced(value=_plain(options[name]), source=_source(ctx, config, name))
+        for name in options
+        if name not in _SILENT and name not in PREPROCESS
+    }
+    preprocess = {name: options[name] for name in PREPROCESS}
+    given = {name: _source(ctx, config, name) for name, value in preprocess.items() if value is not None}
+    return Settings(
+        model=model,
+        images=images,
+        command=("geoaudit", *map(shlex.quote, sys.argv[1:])),
+        methods=_or_all(options["methods"]),
+        skip=options["skip"] or (),
+        checks=_or_all(options["checks"]),
+        metrics=_or_all(options["metrics"]),
+        parameters=_parameters(options["set_"]),
+        plugins=pinned(options["plugins"]),
+        budget=options["budget"],
+        limit=options["limit"],
+        seed=options["seed"],
+        preprocess=PreprocessOptions(**preprocess, sources=given),
+        preprocess_config=config.preprocess,
+        labels=options["labels"],
+        baseline=options["baseline"],
+        explain=options["explain"],
+        target=options["target"],
+        explain_label=options["explain_label"],
+        device=options["device"],
+        batch_size=_batch_size(options["batch_size"]),
+        sources=sources,
+    )
+
+
+def _apply_config(ctx: click.Context, options: dict[str, Any], config: FileConfig) -> None:
+    """Options that neither the command line nor the environment gave take the configuration's value."""
+    by_name = {p.name.rstrip("_"): p for p in ctx.command.params if p.name}
+    for name, value in config.default_map().items():
+        param = by_name[name]
+        assert param.name is not None
+        if _given(ctx, param.name) == "DEFAULT":
+            raw = value.split(",") if param.multiple and isinstance(value, str) else value
+            try:
+                options[param.name] = param.process_value(ctx, raw)
+            except click.BadParameter as error:
+                raise UsageError(f"{config.source[name]}: {name}", error.format_message()) from None
+
+
+def _given(ctx: click.Context, name: str) -> str:
+    source = ctx.get_parameter_source(name)
+    return source.name if source is not None else "DEFAULT"
+
+
+def _source(ctx: click.Context, config: FileConfig, name: str) -> str:
+    given = _given(ctx, name)
+    if given == "DEFAULT" and name.rstrip("_") in config.values:
+        given = "DEFAULT_MAP"
+    return config.origin(name.rstrip("_"), given)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value.name if isinstance(value, Path) else value
+
+
+def _or_all(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None or names == ("all",) else names
+
+
+def pinned(plugins: str | None) -> tuple[str, ...] | None:
+    """The option --plugins: None for all installed packages, () for "none"."""
+    if plugins is None:
+        return None
+    return () if plugins == "none" else tuple(name.strip() for name in plugins.split(","))
+
+
+def _parameters(settings: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for setting in settings:
+        place, equals, value = setting.partition("=")
+        plugin, dot, name = place.rpartition(".")
+        if not (equals and dot and plugin and name):
+            raise UsageError(f"--set {setting}", "is not ID.NAME=VALUE", "For example: --set guided-ig.steps=200")
+        found.setdefault(plugin, {})[name] = value
+    return found
+
+
+def _batch_size(text: str) -> int | None:
+    if str(text) == "auto":
+        return None
+    if not str(text).isdigit() or int(text) < 1:
+        raise UsageError(
+            f"--batch-size {text}", "is neither auto nor a whole number from 1", "Leave it out to measure."
+        )
+    return int(text)
+
+
+def preset_environment(verbose: int) -> None:
+    """Keep third-party libraries' chatter off the terminal unless it was asked for."""
+    if verbose == 0:
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("ORT_LOGGING_LEVEL", "3")

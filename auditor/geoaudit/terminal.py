@@ -1,0 +1,108 @@
+"""Talk on stderr: progress, warnings, tables.  stdout is left to data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from geoaudit.audit.result import MethodResult, RankingEntry, Report
+
+TIER_STYLE = {"recommended": "green", "caution": "yellow", "rejected": "red"}
+
+
+def console(*, data: bool = False) -> Console:
+    """The console for talk (stderr), or for data (stdout)."""
+    return Console(stderr=not data, highlight=False, soft_wrap=data)
+
+
+class Talk:
+    """An observer that shows progress with time left on a terminal, and one plain line a stage elsewhere.
+
+    Args:
+        out: where to talk.
+        quiet: say nothing but warnings.
+    """
+
+    def __init__(self, out: Console, *, quiet: bool = False) -> None:
+        self._out = out
+        self._quiet = quiet
+        self._task: TaskID | None = None
+        self._progress: Progress | None = None
+        if out.is_terminal and not quiet:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+            )
+            self._progress = Progress(*columns, console=out, transient=True)
+
+    def __enter__(self) -> Talk:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def stage(self, name: str, total: float) -> None:
+        """Begin a stage."""
+        if self._progress is not None:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(name, total=total)
+        else:
+            self.say(f"{name} ...")
+
+    def advance(self, amount: float) -> None:
+        """Move the bar."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, amount)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        if not self._quiet:
+            self._out.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """One line that is shown even when quiet."""
+        self._out.print(f"Warning: {text}", style="yellow", markup=False)
+
+
+def summary(report: Report) -> Table:
+    """The ranking as a table of at most 80 columns; controls are in the report."""
+    table = Table(title=f"{report.model.file} on {report.data.count} images: ranking {report.ranking.status}")
+    table.add_column("#", justify="right")
+    table.add_column("method", overflow="fold")
+    table.add_column("tier")
+    table.add_column("SRG [95 %]", justify="right")
+    table.add_column("NCC", justify="right")
+    table.add_column("S/|Δf|", justify="right")
+    methods = {method.id: method for method in report.methods}
+    for entry in report.ranking.entries:
+        table.add_row(*_row(entry, methods[entry.method]), style=TIER_STYLE[entry.tier])
+    return table
+
+
+def _row(entry: RankingEntry, method: MethodResult) -> Sequence[str]:
+    srg, ncc, excess = (method.scores.get(name) for name in ("srg", "ncc-violation", "ncc-excess"))
+    gain = "–"
+    if srg is not None and srg.mean is not None:
+        gain = f"{srg.mean:.2f}"
+        if srg.ci_low is not None and srg.ci_high is not None:
+            gain += f" [{srg.ci_low:.2f}, {srg.ci_high:.2f}]"
+    return (
+        entry.position,
+        method.id,
+        entry.tier,
+        gain,
+        "–" if ncc is None or ncc.median is None else f"{ncc.median:.3f}",
+        "–" if excess is None or excess.median is None else f"{excess.median + 1:.0f}",
+    )
