@@ -73,7 +73,7 @@ def test_pick_keeps_the_order_once_and_suggests_the_nearest(built_in):
     assert registry.pick(built_in.methods, ["random", "gradient", "random"], "method") == ["random", "gradient"]
     with pytest.raises(UsageError, match=r"method 'guided-gi': is unknown\nDid you mean guided-ig\?"):
         registry.pick(built_in.methods, ["guided-gi"], "method")
-    with pytest.raises(UsageError, match="Known: .*completeness"):
+    with pytest.raises(UsageError, match=r"Known: .*completeness"):
         registry.pick(built_in.checks, ["zzz"], "check")
 
 
@@ -109,7 +109,7 @@ def test_entries_say_who_provides_them(built_in):
 
 def test_pinning_what_is_not_installed_is_a_usage_error(monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
-    with pytest.raises(UsageError, match="--plugins nowhere.*\nFound: no third-party plugin is installed"):
+    with pytest.raises(UsageError, match=r"--plugins nowhere.*\nFound: no third-party plugin is installed"):
         registry.load(("nowhere",))
 
 

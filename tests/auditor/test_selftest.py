@@ -39,14 +39,9 @@ def test_the_quick_selection_is_quick_and_part_of_the_whole():
     assert any(case.case.startswith("guided-ig") for case in quick) and not failed(quick)
 
 
-@pytest.mark.parametrize(
-    ("field", "expected"),
-    [("delta_f", "T2"), ("magnitude", "T1"), ("total_variation", "T8"), ("conformal_length", "T6")],
-)
-def test_the_data_agree_with_each_other(field, expected):
+def test_the_data_agree_with_each_other():
     for case in WALKS:
         numbers = case.expected
-        assert numbers[field] is not None or not case.name.startswith(expected) if field in numbers else True
         assert sum(case.attribution) == pytest.approx(case.delta_f, abs=1e-12)
         assert abs(case.delta_f) <= numbers["magnitude"] + 1e-12
         assert abs(case.delta_f) <= case.total_variation + 1e-12
@@ -80,7 +75,7 @@ def test_a_map_that_is_one_percent_off_fails_everywhere(monkeypatch):
 
 def test_a_rule_without_refinement_fails_where_the_gradient_bends(monkeypatch):
     monkeypatch.setattr(integrator, "_refine", lambda *_, **__: None)
-    assert {"T3 ReLU unit, along its edge", "guided-ig, no bound, integrated"} <= failed(run_selftest())
+    assert {"T3 ReLU unit, along its edge", "T3 ReLU unit, x1 first"} <= failed(run_selftest())
 
 
 def test_numbers_that_are_not_finite_fail_without_a_crash(monkeypatch):
@@ -100,7 +95,7 @@ def test_guided_ig_that_forgets_its_band_is_found(monkeypatch):
 
     sound = guided_ig.advance
     monkeypatch.setattr(guided_ig, "advance", lambda p, s, w, goal, fraction, _: sound(p, s, w, goal, fraction, 1.0))
-    assert "guided-ig, published" in failed(run_selftest(quick=True))
+    assert "guided-ig, published, bound .02, 200 steps" in failed(run_selftest(quick=True))
 
 
 def test_nothing_heavy_is_imported():

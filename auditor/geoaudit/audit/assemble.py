@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -246,9 +246,9 @@ def _per_image(row: Row, tally: Tally) -> PerImage:
 
 
 def _walk(record: WalkRecord) -> WalkInfo:
-    values: dict[str, Any] = asdict(record)
+    values = asdict(record)
     values.pop("sum_half")
-    return WalkInfo(**{k: finite(v) if isinstance(v, float) else v for k, v in values.items()})
+    return WalkInfo.model_validate({k: finite(v) if isinstance(v, float) else v for k, v in values.items()})
 
 
 def finite(value: float) -> float | None:

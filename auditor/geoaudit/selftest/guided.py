@@ -57,11 +57,11 @@ CASES = (
         "separable, no bound", WEIGHTED_SQUARES, _settings(50, 0.25, 1, "refined"), (4.5, 9), *_ROUNDING
     ),
     GuidedCase(
-        "no band: the straight line's left sum", SQUARED_SUM, _settings(100, 0.25, 0, "left"),
+        "no band, so the straight line's left sum", SQUARED_SUM, _settings(100, 0.25, 0, "left"),
         (54 * (1 - 1 / 100), 27 * (1 - 1 / 100)), *_ROUNDING, quick=True,
     ),
     GuidedCase(
-        "all features move: the straight line's left sum", SQUARED_SUM, _settings(100, 1, 1, "left"),
+        "all features move, so the straight line's left sum", SQUARED_SUM, _settings(100, 1, 1, "left"),
         (54 * (1 - 1 / 100), 27 * (1 - 1 / 100)), *_ROUNDING,
     ),
     GuidedCase(
@@ -69,15 +69,15 @@ CASES = (
         (72 - 12 * _H + 2 * _H**2, 9 + 12 * _H - 2 * _H**2), *_BAR,
     ),
     GuidedCase(
-        "published: bound .02, 200 steps", SQUARED_SUM, _settings(200, 0.25, 0.02, "left"),
+        "published, bound .02, 200 steps", SQUARED_SUM, _settings(200, 0.25, 0.02, "left"),
         (55.1304, 25.4628), *_DIGITS, quick=True,
     ),
     GuidedCase(
-        "published: bound .2, 1000 steps", SQUARED_SUM, _settings(1000, 0.1, 0.2, "left"),
+        "published, bound .2, 1000 steps", SQUARED_SUM, _settings(1000, 0.1, 0.2, "left"),
         (65.4444, 15.471), *_DIGITS,
     ),
     GuidedCase(
-        "published: no bound, 1000 steps", SQUARED_SUM, _settings(1000, 0.1, 1, "left"),
+        "published, no bound, 1000 steps", SQUARED_SUM, _settings(1000, 0.1, 1, "left"),
         (71.892036, 9.017982), *_DIGITS,
     ),
 )  # fmt: skip

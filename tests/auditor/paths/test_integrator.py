@@ -107,9 +107,7 @@ def recording(lab, function, vertices, rule):
     vertices = np.asarray(vertices, dtype=np.float64)
     problems = lab.problems_of(function, vertices[:1], vertices[-1:])
     gradients = function.gradient(vertices)[:-1]
-    walk = Recorded(
-        [vertices[:, None, None, :]], [gradients[:, None, None, :]], [function.f(vertices)[:-1]], rule
-    )
+    walk = Recorded([vertices[:, None, None, :]], [gradients[:, None, None, :]], [function.f(vertices)[:-1]], rule)
     probe = function.probe(Quadrature(tolerance=1e-3, node_limit=500))
     result = integrate(walk, problems, probe)
     return result.values.ravel(), result.records[0], probe.spent

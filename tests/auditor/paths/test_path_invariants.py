@@ -32,9 +32,7 @@ def test_chain_of_inequalities(lab, seed):
     assert record.magnitude <= record.absolute_integral + 1e-12 <= record.conformal_length + 2e-12
     assert delta <= record.total_variation + 1e-12 <= record.absolute_integral + miss + 1e-12
     positive, negative = values[values > 0].sum(), -values[values < 0].sum()
-    assert record.magnitude - abs(record.attribution_sum) == pytest.approx(
-        2 * min(positive, negative), abs=1e-12
-    )
+    assert record.magnitude - abs(record.attribution_sum) == pytest.approx(2 * min(positive, negative), abs=1e-12)
 
 
 @few
@@ -136,8 +134,7 @@ def test_symmetric_features_get_equal_shares(lab):
     function = lab.Function(
         lambda x: np.tanh(x[:, 0] * x[:, 1] + x[:, 2]),
         lambda x: (
-            (1 - np.tanh(x[:, 0] * x[:, 1] + x[:, 2]) ** 2)[:, None]
-            * np.stack([x[:, 1], x[:, 0], np.ones(len(x))], 1)
+            (1 - np.tanh(x[:, 0] * x[:, 1] + x[:, 2]) ** 2)[:, None] * np.stack([x[:, 1], x[:, 0], np.ones(len(x))], 1)
         ),
     )
     problems = lab.problems_of(function, [[0.1, 0.1, 0.0]], [[1.5, 1.5, -1.0]])
