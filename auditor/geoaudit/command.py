@@ -123,7 +123,7 @@ def audit_options(folder: str) -> Callable[[F], F]:
         for names, settings in reversed(_OPTIONS):
             function = click.option(*names, **settings)(function)
         where = click.option(
-            "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=folder, show_default=True,
+            "-o", "--output", type=click.Path(path_type=Path), default=folder, show_default=True,
             metavar="DIR", help="Report folder.",
         )  # fmt: skip
         return where(function)
@@ -191,7 +191,9 @@ def _apply_config(ctx: click.Context, options: dict[str, Any], config: FileConfi
             try:
                 options[param.name] = param.process_value(ctx, raw)
             except click.BadParameter as error:
-                raise UsageError(f"{config.source[name]}: {name}", error.format_message()) from None
+                raise UsageError(
+                    f"{config.source[name]}, {name.replace('_', '-')}", error.message, "Correct the line or remove it."
+                ) from None
 
 
 def _given(ctx: click.Context, name: str) -> str:

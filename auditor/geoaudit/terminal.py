@@ -16,8 +16,10 @@ TIER_STYLE = {"recommended": "green", "caution": "yellow", "rejected": "red"}
 
 
 def console(*, data: bool = False) -> Console:
-    """The console for talk (stderr), or for data (stdout)."""
-    return Console(stderr=not data, highlight=False, soft_wrap=data)
+    """The console for talk (stderr), or for data (stdout).  Lines are broken for a terminal's reader only."""
+    made = Console(stderr=not data, highlight=False)
+    made.soft_wrap = data or not made.is_terminal
+    return made
 
 
 class Talk:

@@ -238,6 +238,7 @@ def _per_image(row: Row, tally: Tally) -> PerImage:
         image=row.image,
         method=tally.method.id,
         scores={name: finite(value) for name, value in sorted(row.scores.items())},
+        reasons=dict(sorted(missing.items())),
         status=status,
         reason="; ".join(reasons) or None,
         walk=None if row.record is None else _walk(row.record),

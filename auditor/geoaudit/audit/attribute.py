@@ -7,7 +7,7 @@ import numpy as np
 from geoaudit.api import Attributions, Method, Probe, Problems, Quadrature
 from geoaudit.errors import PluginError
 
-MEMORY = 2 * 2**30
+MEMORY = 2**30
 """Bytes that one method's working arrays may take; methods declare how many an image needs."""
 
 

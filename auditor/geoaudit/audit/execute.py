@@ -108,7 +108,14 @@ def _open(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     inputs = gather(settings, artifact, head, runtime, preprocessing, tell)
     tell.stage("converting", 1)
     normalised = normalise(artifact.proto, head)
-    twin = Twin(normalised, head, settings.device, batch_size=settings.batch_size, thing=str(settings.model))
+    twin = Twin(
+        normalised,
+        head,
+        settings.device,
+        batch_size=settings.batch_size,
+        thing=str(settings.model),
+        remembered_as=artifact.sha256,
+    )
     return Engines(artifact, head, runtime, twin, normalised.notes), inputs
 
 

@@ -13,6 +13,7 @@ from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import Data, ImageInfo, Labels, Skipped
 from geoaudit.audit.settings import Settings
 from geoaudit.errors import ImagesError, UsageError
+from geoaudit.images.baseline import describe
 from geoaudit.images.decoding import DecodeError, decode
 from geoaudit.images.discovery import Found, ImageFile, discover, manifest_sha256
 from geoaudit.images.labels import Labelling, resolve_labels
@@ -68,7 +69,7 @@ def gather(
 
     Raises:
         ImagesError: no image could be decoded.
-        UsageError: --target is no class of the model, or labels cannot be read.
+        UsageError: --target is no class of the model, --baseline no baseline, or labels cannot be read.
     """
     if settings.target is not None and not 0 <= settings.target < head.classes:
         raise UsageError(
@@ -76,6 +77,7 @@ def gather(
             f"the model has the classes 0 to {head.classes - 1}",
             "Give one of these.",
         )
+    describe(settings.baseline, preprocessing)  # refuses an unknown kind before anything slow happens
     found = discover(settings.images, settings.limit, settings.labels)
     labelling = resolve_labels(settings.labels, artifact.metadata, artifact.path, head.classes, found.files)
     tell.stage("reading images", len(found.files))

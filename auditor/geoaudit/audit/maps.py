@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the archive says nothing of when it was writte
 class MapWriter:
     """Writes `maps.npz` under a temporary name; it appears under its own only when `keep` is called.
 
+    As a context it leaves nothing behind when it ends by an exception, not even the folder if it made it.
+
     Args:
         folder: the report folder; made if missing.
 
@@ -29,6 +32,7 @@ class MapWriter:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "maps.npz"
         self._part = folder / ".maps.npz.part"
+        self._made = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._archive = zipfile.ZipFile(self._part, "w", zipfile.ZIP_STORED, allowZip64=True)
@@ -70,3 +74,6 @@ class MapWriter:
     ) -> None:
         self._archive.close()
         self._part.unlink(missing_ok=True)
+        if self._made and kind is not None:
+            with suppress(OSError):  # something else was written into it: then it stays
+                self.path.parent.rmdir()

@@ -76,7 +76,9 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
     checks = pick(registry.checks, settings.checks if settings.checks is not None else registry.checks, "--checks")
     shelves = {**registry.methods, **registry.metrics, **registry.checks}
     used = {*methods, *metrics, *checks}
-    pick({name: shelves[name] for name in used}, settings.parameters, "--set")
+    for name in pick(shelves, settings.parameters, "--set"):
+        if name not in used:
+            raise UsageError(f"--set {name}", "is not part of this run", "Leave it out, or add it to what runs.")
 
     def bound(name: str) -> object:
         return create(shelves[name], settings.budget, settings.parameters.get(name, {}))

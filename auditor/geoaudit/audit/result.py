@@ -253,6 +253,7 @@ class PerImage(Record):
     image: str
     method: str
     scores: dict[str, float | None]
+    reasons: dict[str, str] = Field(default_factory=dict, description="why a score is null, by metric")
     status: Status
     reason: str | None
     walk: WalkInfo | None

@@ -17,6 +17,7 @@ from geoaudit.model.activations import saved_bytes
 from geoaudit.model.convert import convert
 from geoaudit.model.cores import usable_cores
 from geoaudit.model.engine import Setting
+from geoaudit.model.engine_memory import machine_key, recall, remember
 from geoaudit.model.explain import Space, values_torch
 from geoaudit.model.head import Head
 from geoaudit.model.normalise import Normalised
@@ -41,6 +42,7 @@ class Twin:
         channels_last: memory layout; None to measure.
         memory: bytes that the activations of one batch may take.
         thing: the file's name for messages.
+        remembered_as: the file's sha256, under which a measured choice is kept for the next run; None: not kept.
 
     Raises:
         ModelError: the graph cannot be converted.
@@ -50,7 +52,7 @@ class Twin:
     def __init__(
         self, normalised: Normalised, head: Head, device: str = "auto", threads: int | None = None,
         batch_size: int | None = None, channels_last: bool | None = None, memory: int = _MEMORY,
-        thing: str = "the model",
+        thing: str = "the model", remembered_as: str | None = None,
     ) -> None:  # fmt: skip
         self.normalised = normalised
         self.head = head
@@ -62,6 +64,9 @@ class Twin:
         self._thing = thing
         self._memory = memory
         self._wanted = (channels_last, batch_size)
+        self._key: str | None = None
+        if remembered_as is not None:
+            self._key = machine_key(remembered_as, self.device.type, self.threads, self._wanted)
         image = graph.tensor_info(graph.data_inputs(normalised.proto.graph)[0])
         self._fixed = image.shape[0] if isinstance(image.shape[0], int) and image.shape[0] > 0 else None
         self._dtype: np.dtype[Any] = np.dtype(image.dtype if image.dtype.startswith("float") else np.float32)
@@ -195,8 +200,11 @@ class Twin:
 
     def _settle(self, points: Floats) -> Setting:
         if self._setting is None:
-            self._setting = self._choose(points[:1])
+            known = recall(self._key) if self._key is not None else None
+            self._setting = known or self._choose(points[:1])
             self._apply(self._setting)
+            if self._key is not None and known is None:
+                remember(self._key, self._setting)
         return self._setting
 
     def _choose(self, point: Floats) -> Setting:

@@ -121,14 +121,18 @@ def _scores(entry: PerImage | None) -> tuple[Fact, ...]:
     """The tile's numbers; an error bar only for maps that come from a walk."""
     if entry is None:
         return ()
-    reason = entry.reason or "not measured"
     facts = [
-        Fact("NCC", number(entry.scores.get("ncc-violation"), share, reason)),
-        Fact("SRG", number(entry.scores.get("srg"), decimal, reason)),
+        Fact("NCC", number(entry.scores.get("ncc-violation"), share, _why(entry, "ncc-violation"))),
+        Fact("SRG", number(entry.scores.get("srg"), decimal, _why(entry, "srg"))),
     ]
     if entry.walk is not None:
         facts.append(Fact("error bar", number(entry.walk.error_bar, percent, "Δf too small to divide by")))
     return tuple(facts)
+
+
+def _why(entry: PerImage, metric: str) -> str:
+    """Why the score is null; the image's own reason where the metric gave none."""
+    return entry.reasons.get(metric) or entry.reason or "not measured"
 
 
 def _target(image: ImageInfo) -> str:
