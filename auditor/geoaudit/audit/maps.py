@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,8 +52,24 @@ class MapWriter:
         """
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        try:
+        with self._written():
             self._archive.writestr(zipfile.ZipInfo(f"{key}.npy", _EPOCH), buffer.getbuffer())
+
+    def keep(self) -> Path:
+        """Finish the file and give it its name.
+
+        Raises:
+            OutputError: the disk is full, or the like.
+        """
+        with self._written():
+            self._archive.close()
+            self._part.replace(self.path)
+        return self.path
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputError(
                 str(self.path),
@@ -60,19 +77,14 @@ class MapWriter:
                 "Make room, or choose another folder.",
             ) from None
 
-    def keep(self) -> Path:
-        """Finish the file and give it its name."""
-        self._archive.close()
-        self._part.replace(self.path)
-        return self.path
-
     def __enter__(self) -> MapWriter:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._archive.close()
+        with suppress(OSError):  # on a full disk closing fails like writing did; that error is on its way already
+            self._archive.close()
         self._part.unlink(missing_ok=True)
         if self._made and kind is not None:
             with suppress(OSError):  # something else was written into it: then it stays

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geoaudit.api import Attributions, Evidence, Metric, Probe, Problems, SweepCurves
+from geoaudit.api import Attributions, Evidence, Metric, Probe, Problems, Scores, SweepCurves
 from geoaudit.audit.tally import Row, Tally
-from geoaudit.errors import PluginError
+from geoaudit.errors import GeoauditError, PluginError
 from geoaudit.scoring import ncc
 from geoaudit.scoring.regions import Grid
 from geoaudit.scoring.sweep import Sweep, SweepCache, inverted, srg
@@ -56,7 +56,7 @@ class Scorer:
             tally.curves.append(curves)
         evidence = Evidence(curves, self.probe)
         for metric in self.metrics:
-            scores = metric.score(attributions, problems, evidence)
+            scores = _scored(metric, attributions, problems, evidence)
             if len(scores.values) != len(problems):
                 raise PluginError(
                     metric.id, f"returned {len(scores.values)} scores for {len(problems)} images",
@@ -72,6 +72,19 @@ class Scorer:
         assert self.headline is not None  # readings exist only beside a headline
         same = self._side(sweep) == self._side(self.headline) and sweep.order == self.headline.order
         return not same and 2 * self._side(sweep) <= min(self.problems.space.size)
+
+
+def _scored(metric: Metric, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
+    """The metric's scores; whatever it raises is told with its name."""
+    try:
+        return metric.score(attributions, problems, evidence)
+    except GeoauditError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            metric.id, f"failed ({type(error).__name__}: {error})",
+            "Report it to the metric's author, or leave it out with --skip.",
+        ) from error  # fmt: skip
 
 
 def mean_curves(curves: Sequence[SweepCurves]) -> SweepCurves:

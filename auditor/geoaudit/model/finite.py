@@ -17,6 +17,9 @@ import numpy.typing as npt
 from geoaudit.api import Floats
 
 _RUNGS = np.linspace(0.52, 0.87, 8)
+_SHARES = np.array([1.0, 0.9, 0.8, 0.7])
+"""Each step is measured by several pairs a little closer in: their least-squares slope has half the rounding
+noise of one pair, which along random directions is what limits the comparison."""
 Doubles = npt.NDArray[np.float64]
 
 
@@ -26,7 +29,7 @@ class Slope:
 
     Attributes:
         value: derivative along the direction, per unit of the direction.
-        displacement: (point+ - point-) / 2h as the float format really moved it, float64, one sample.
+        displacement: the pairs' (point+ - point-) / 2h as the float format really moved them, float64, one sample.
         uncertainty: largest disagreement with the neighbouring steps, same unit as `value`.
     """
 
@@ -43,9 +46,9 @@ def steps(dtype: np.dtype[np.floating]) -> Doubles:
 def slope(f: Callable[[Floats], Doubles], point: Floats, direction: Doubles, dtype: np.dtype[np.floating]) -> Slope:
     """The derivative of `f` at `point` along `direction`, read where the ladder of steps is flattest.
 
-    The differences are D_k = (f(x + h_k v) - f(x - h_k v)) / 2 h_k.  Three neighbours that agree best are
-    the plateau; its middle is the value and the largest gap to the other two the uncertainty.  The gradient
-    that is being checked plays no part in the choice.
+    Each D_k is the least-squares slope through pairs at x +- s h_k v, s in {1, .9, .8, .7}.  Three neighbours
+    that agree best are the plateau; its middle is the value and the largest gap to the other two the
+    uncertainty.  The gradient that is being checked plays no part in the choice.
 
     Args:
         f: values of a batch of points (m, *shape) of `dtype`, float64, shape (m,).
@@ -58,11 +61,22 @@ def slope(f: Callable[[Floats], Doubles], point: Floats, direction: Doubles, dty
     centre = np.asarray(point, dtype=np.float64)
     scale = max(float(centre.std()), float(np.abs(centre).max()) * 1e-3, 1e-6)
     sizes = steps(dtype) * scale
-    ends = np.stack([centre + side * h * unit for h in sizes for side in (1.0, -1.0)]).astype(dtype)
-    values = f(ends)
-    differences = (values[0::2] - values[1::2]) / (2 * sizes)
+    measured = [_fit(f, centre, unit, h * _SHARES, dtype) for h in sizes]
+    differences = np.array([value for value, _ in measured])
     gaps = np.abs(np.diff(differences))
     spread = np.maximum(gaps[:-1], gaps[1:])
     best = int(np.argmin(spread)) + 1
-    moved = ends[2 * best].astype(np.float64) - ends[2 * best + 1].astype(np.float64)
-    return Slope(float(differences[best]), moved / (2 * sizes[best]), float(spread[best - 1]))
+    return Slope(float(differences[best]), measured[best][1], float(spread[best - 1]))
+
+
+def _fit(
+    f: Callable[[Floats], Doubles], centre: Doubles, unit: Doubles, sizes: Doubles, dtype: np.dtype[np.floating]
+) -> tuple[float, Doubles]:
+    """Least-squares slope through the pairs at `sizes`, and the displacement that the format really made."""
+    ends = np.stack([centre + side * h * unit for h in sizes for side in (1.0, -1.0)]).astype(dtype)
+    values = f(ends)
+    weights = sizes / (2 * (sizes**2).sum())
+    moved = np.zeros_like(centre)
+    for k, weight in enumerate(weights):
+        moved += weight * (ends[2 * k].astype(np.float64) - ends[2 * k + 1].astype(np.float64))
+    return float(weights @ (values[0::2] - values[1::2])), moved
