@@ -259,7 +259,7 @@ class WalkRecord:
         error_bar: root of the sum of the segments' squared misses.
         absolute_misses: sum of the segments' absolute misses.
         total_variation: sum of |f| changes along the walk, in output units.
-        path_cancellation: 1 - |f(end) - f(start)| / total variation, in [0, 1).
+        path_cancellation: 1 - |f(end) - f(start)| / total variation, in [0, 1].
         length: Euclidean length of the walk in model input space.
         absolute_integral: integral of sum_i |g_i gamma_i'|, an upper bound of S, in output units.
         conformal_length: integral of |g| |gamma'|, an upper bound of that, in output units.

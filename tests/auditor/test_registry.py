@@ -6,7 +6,7 @@ import pytest
 
 from geoaudit import Attributions, Check, Method, Metric, Parameters, registry
 from geoaudit.errors import ExitCode, PluginError, UsageError
-from geoaudit.registry import Entry, Registry
+from geoaudit.registry import Registry
 
 
 class Plain(Method):
@@ -101,10 +101,6 @@ def test_create_names_the_setting_the_reason_and_the_choices(built_in, plugin, s
         registry.create(built_in.methods[plugin], "standard", settings)
     assert caught.value.thing == f"--set {plugin}.{name}"
     assert ("steps, fraction, max_dist, rule" if plugin == "guided-ig" else "it has none") in caught.value.way_out
-
-
-def test_entries_say_who_provides_them(built_in):
-    assert isinstance(built_in.methods["gradient"], Entry)
 
 
 def test_pinning_what_is_not_installed_is_a_usage_error(monkeypatch):

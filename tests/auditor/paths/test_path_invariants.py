@@ -12,7 +12,7 @@ from geoaudit.paths.walk import straight_line
 
 SEEDS = st.integers(0, 10_000)
 FINE = Quadrature(tolerance=1e-3, node_limit=512, scan=65, first_nodes=32)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=15, deadline=None)
 
 
 def run(lab, function, vertices, quadrature=FINE):
