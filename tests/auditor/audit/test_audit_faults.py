@@ -126,8 +126,9 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     if not full.exists():
         pytest.skip("no /dev/full here")
     (tmp_path / ".maps.npz.part").symlink_to(full)
-    with pytest.raises(OutputError, match=r"maps.npz: cannot be written \(No space left on device\)"):
-        with MapWriter(tmp_path) as maps:
-            for i in range(64):
-                maps.add(f"a/{i}", np.zeros(2**14))
-            maps.keep()
+    full_disk = pytest.raises(OutputError, match=r"maps.npz: cannot be written \(No space left on device\)")
+    with full_disk, MapWriter(tmp_path) as maps:
+        for i in range(64):
+            maps.add(f"a/{i}", np.zeros(2**14))
+        maps.keep()
+    assert not list(tmp_path.iterdir())

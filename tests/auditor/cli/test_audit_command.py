@@ -60,7 +60,7 @@ def test_the_summary_names_method_and_tier(done: Any) -> None:
     assert report["ranking"]["entries"][0]["tier"] in ended.stderr
 
 
-def test_colour_follows_the_terminal_and_NO_COLOR(
+def test_colour_follows_the_terminal_and_the_environment(
     cli: Any, small_model: Path, pictures: Path, tmp_path: Path
 ) -> None:
     arguments = (small_model, pictures, *QUICK, "--limit", "1", "--no-images", "-o", tmp_path / "out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from geoaudit.model.engine import Setting
 from geoaudit.model.engine_memory import machine_key, memory_file, recall, remember
 
