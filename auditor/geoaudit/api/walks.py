@@ -1,0 +1,120 @@
+"""Walks from a baseline to an image, and what comes back from the integrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from geoaudit.api.problems import Floats
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A walk given by a formula; the integrator chooses the nodes.
+
+    Attributes:
+        at: `at(i, t)` gives problem i's points at parameters t in [0, 1] (float64, shape (k,)),
+            shape (k, *shape); `at(i, 0)` is the start and `at(i, 1)` the end of the walk.
+    """
+
+    at: Callable[[int, npt.NDArray[np.float64]], Floats]
+
+
+@dataclass(frozen=True)
+class Polyline:
+    """A walk given by its vertices; the integrator refines the segments.
+
+    Attributes:
+        vertices: for each problem an array of shape (m + 1, *shape), start and end included.
+    """
+
+    vertices: Sequence[Floats]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A polyline whose vertices' values and gradients have been paid for already (adaptive walks).
+
+    Attributes:
+        vertices: for each problem an array of shape (m + 1, *shape).
+        gradients: for each problem the gradients at the vertices, shape (m, *shape) or (m + 1, *shape);
+            the last vertex may be missing.
+        values: for each problem the explained output at the vertices that have a gradient.
+        rule: "refined" re-integrates the walk until the error bar is met; "trapezoid" and "left" use the
+            recorded gradients alone ("left" is the rule of the published Guided IG code).
+    """
+
+    vertices: Sequence[Floats]
+    gradients: Sequence[Floats]
+    values: Sequence[npt.NDArray[np.float64]]
+    rule: Literal["refined", "trapezoid", "left"] = "refined"
+
+
+Walk = Curve | Polyline | Recorded
+
+
+@dataclass(frozen=True)
+class WalkRecord:
+    """What was measured on one image's walk.  Errors are shares of |delta f|; nan where that is degenerate.
+
+    Attributes:
+        nodes: gradients in the final estimate.
+        gradients: gradients spent on this walk.
+        forwards: onnxruntime forwards spent on this walk.
+        attribution_sum: sum of the attribution.
+        magnitude: S, the sum of the attribution's absolute values.
+        magnitude_half: S from every other node; nan where the walk has too few nodes to halve.
+        sum_half: the attribution's sum from every other node; nan likewise.
+        completeness_error: |sum - delta f|, the total miss.
+        quadrature_error: |sum - (f(end) - f(start))|: the integral's own share of it.
+        method_error: |(f(end) - f(start)) - delta f|: the walk not joining baseline and image.
+        error_bar: root of the sum of the segments' squared misses.
+        absolute_misses: sum of the segments' absolute misses.
+        total_variation: sum of |f| changes along the walk, in output units.
+        path_cancellation: 1 - |f(end) - f(start)| / total variation, in [0, 1].
+        length: Euclidean length of the walk in model input space.
+        absolute_integral: integral of sum_i |g_i gamma_i'|, an upper bound of S, in output units.
+        conformal_length: integral of |g| |gamma'|, an upper bound of that, in output units.
+        met: whether the error bar is at most the tolerance.
+    """
+
+    nodes: int
+    gradients: int
+    forwards: int
+    attribution_sum: float
+    magnitude: float
+    magnitude_half: float
+    sum_half: float
+    completeness_error: float
+    quadrature_error: float
+    method_error: float
+    error_bar: float
+    absolute_misses: float
+    total_variation: float
+    path_cancellation: float
+    length: float
+    absolute_integral: float
+    conformal_length: float
+    met: bool
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """One map an image.
+
+    Attributes:
+        values: the maps, signed and unnormalised, shape (n, *shape), in explained-output units.
+        records: what was measured on the walk, one an image; None for maps that come from no walk.
+    """
+
+    values: Floats
+    records: tuple[WalkRecord | None, ...]
+
+    def select(self, indices: Sequence[int]) -> Attributions:
+        """The maps at `indices`, in that order."""
+        chosen = list(indices)
+        return Attributions(self.values[chosen], tuple(self.records[i] for i in chosen))
