@@ -7,7 +7,6 @@ outputs are needed, so every forward runs on onnxruntime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
@@ -123,7 +122,7 @@ class Sweep:
         result[..., -1] = np.stack([cache.imputed(name) for name in self.imputers], axis=1)
         jobs = iter(product(range(len(problems)), range(len(self.imputers)), (0, 1), range(len(counts))))
         while batch := list(islice(jobs, BATCH)):
-            points = np.stack(list(self._masked(batch, places, counts, grid, cache)))
+            points = self._masked(batch, places, counts, grid, cache)
             targets = problems.targets[[image for image, _, _, _ in batch]]
             for job, probability in zip(batch, probe.probabilities(points, targets), strict=True):
                 image, imputer, least, k = job
@@ -145,12 +144,15 @@ class Sweep:
             places[i, relevance_order(scores, image_id)] = np.arange(grid.count)
         return places
 
-    def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, cache: SweepCache) -> Iterator[Floats]:
-        """The batch's masked images, one by one, shape `shape` each."""
-        for image, imputer, least, k in batch:
+    def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, cache: SweepCache) -> Floats:
+        """The batch's masked images, shape (len(batch), *shape)."""
+        problems = cache.problems
+        points = problems.x[[image for image, _, _, _ in batch]]  # a copy; each is then filled in place
+        for point, (image, imputer, least, k) in zip(points, batch, strict=True):
             removed = places[image] >= grid.count - counts[k] if least else places[image] < counts[k]
-            mask = np.expand_dims(removed[grid.labels], cache.problems.space.channel_axis)
-            yield np.where(mask, cache.fill(self.imputers[imputer])[image], cache.problems.x[image])
+            mask = np.expand_dims(removed[grid.labels], problems.space.channel_axis)
+            np.copyto(point, cache.fill(self.imputers[imputer])[image], where=mask)
+        return points
 
 
 def inverted(curves: SweepCurves) -> SweepCurves:
