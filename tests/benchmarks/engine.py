@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -91,7 +92,9 @@ def _bare(model: Path) -> Callable[[Floats, Ints], Floats]:
 
     def gradient(points: Floats, targets: Ints) -> Floats:
         x = torch.from_numpy(points).requires_grad_(True)
-        chosen = module(x).gather(1, torch.from_numpy(targets)[:, None])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # converted modules warn about their own code
+            chosen = module(x).gather(1, torch.from_numpy(targets)[:, None])
         (made,) = torch.autograd.grad(chosen.sum(), x)
         return np.asarray(made.numpy())
 

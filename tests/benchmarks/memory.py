@@ -45,7 +45,7 @@ def main() -> int:
             _multiply(photographs, folder / f"images-{count}", count)
             peaks[count], seconds[count] = _audit(options.model or model, folder / f"images-{count}", folder / "out")
     ratio = peaks[many] / peaks[few]
-    table = Table("images", "peak memory", "seconds", title=f"Audit of {METHODS}, quick budget")
+    table = Table("images", "peak memory", "seconds", title="Audit, quick budget")
     for count in (few, many):
         table.add_row(str(count), f"{peaks[count] / 2**20:.0f} MiB", f"{seconds[count]:.0f}")
     out = Console()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -124,7 +125,9 @@ class Captum:
 
         x, baseline = torch.from_numpy(problem.x), torch.from_numpy(problem.baseline)
         target = int(problem.targets[0])
-        made = self._attribute(x, baselines=baseline, target=target, n_steps=nodes, internal_batch_size=8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # converted modules warn about their own code
+            made = self._attribute(x, baselines=baseline, target=target, n_steps=nodes, internal_batch_size=8)
         return np.asarray(made.detach().numpy()[0], dtype=np.float64)
 
 

@@ -30,8 +30,8 @@ class Twin:
     """The converted model.
 
     Layout and batch size are chosen by a short measurement at the first evaluation (`setting`); passing both
-    repeats an earlier run's choice.  Batches are of one fixed size, the last one filled up with copies of its
-    last image: an image's numbers do not depend on the images evaluated with it.
+    repeats an earlier run's choice.  The last batch is filled up with copies of its last image, to a power of
+    two: an image's numbers do not depend on the images evaluated with it.
 
     Args:
         normalised: the cleaned graph.
@@ -110,7 +110,7 @@ class Twin:
         for start in range(0, len(points), size):
             part = points[start : start + size]
             with torch.no_grad(), self._exact():
-                out = self._forward(self._tensor(_fill(part, size)))
+                out = self._forward(self._tensor(_fill(part, _filled(len(part), size))))
             rows.append(_numpy(out)[: len(part)])
         return np.concatenate(rows)
 
@@ -135,7 +135,8 @@ class Twin:
         size = self._settle(points).batch_size
         for start in range(0, len(points), size):
             part = slice(start, min(start + size, len(points)))
-            value, gradient = self._batch(_fill(points[part], size), _fill(targets[part], size), space)
+            full = _filled(part.stop - part.start, size)
+            value, gradient = self._batch(_fill(points[part], full), _fill(targets[part], full), space)
             values[part] = value[: part.stop - start]
             gradients[part] = gradient[: part.stop - start]
         return values, gradients
@@ -245,6 +246,15 @@ def _device(wanted: str) -> torch.device:
             "--device cuda", "torch finds no usable CUDA device", "Use --device cpu, or install a CUDA build."
         )
     return torch.device("cuda" if usable else "cpu")
+
+
+def _filled(count: int, size: int) -> int:
+    """The batch that `count` images are filled up to: a power of two from 4 to `size`.
+
+    Never one or two images beside larger batches: convolutions and products then take other routines, whose sums
+    differ in the last bits.  From 4 on they are the same.
+    """
+    return min(size, max(4, 1 << (count - 1).bit_length()))
 
 
 def _fill(rows: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

@@ -32,11 +32,11 @@ assert report.data.count == int(limit) and report.exit_code == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 SIDE = 224
-"""One picture's maps take 0.6 MB each: 48 pictures more would be 80 MB in thumbnails, points and maps."""
+"""One map takes 0.6 MB then: 29 MB for 48 pictures more."""
 
 
 def _peak(model: Path, images: Path, limit: int, folder: Path, environment: dict[str, str]) -> int:
-    """Kilobytes (on macOS bytes; only ratios are used)."""
+    """Kilobytes; on macOS bytes."""
     ended = subprocess.run(
         [sys.executable, "-c", _MEASURED, str(model), str(images), str(limit), str(folder)],
         env=environment,
@@ -52,9 +52,12 @@ def _peak(model: Path, images: Path, limit: int, folder: Path, environment: dict
 def test_sixty_four_images_take_the_memory_of_sixteen(
     tmp_path: Path, make_model: Any, make_pictures: Any, environment: dict[str, str]
 ) -> None:
-    """Kept points, baselines and maps of all images would take at least 160 MB more for 64 than for 16."""
+    """Kept points, baselines and three maps of all images would take 140 MB more for 64 than for 16."""
     onnx.save(make_model(side=SIDE), str(tmp_path / "model.onnx"))
     images = make_pictures(tmp_path / "images", 64, SIDE)
     few = _peak(tmp_path / "model.onnx", images, 16, tmp_path / "few", environment)
     many = _peak(tmp_path / "model.onnx", images, 64, tmp_path / "many", environment)
-    assert many <= 1.15 * few, f"{few / 1024:.0f} MB for 16 images, {many / 1024:.0f} MB for 64"
+    told = f"{few / 1024:.0f} MB for 16 images, {many / 1024:.0f} MB for 64"
+    assert many <= 1.15 * few, told
+    if sys.platform == "linux":  # the libraries alone take hundreds of megabytes, so the share says too little
+        assert many - few <= 80 * 1024, told

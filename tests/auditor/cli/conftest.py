@@ -16,8 +16,6 @@ from typing import Any
 import pytest
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-QUICK = ("--budget", "quick", "--methods", "gradient-x-input", "--batch-size", "4", "--device", "cpu")
-"""An audit of the tiny model in about a second."""
 
 _METHOD = """
 import time
