@@ -171,4 +171,5 @@ def create(entry: Entry, budget: str, settings: Mapping[str, str]) -> Any:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(cls.Parameters.model_fields) or "it has none"
-        raise UsageError(f"--set {cls.id}.{name}", first["msg"].lower(), f"Parameters of {cls.id}: {known}.") from error
+        reason = "no such parameter" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        raise UsageError(f"--set {cls.id}.{name}", reason, f"Parameters of {cls.id}: {known}.") from error

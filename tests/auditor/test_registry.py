@@ -88,12 +88,12 @@ def test_create_binds_defaults_then_budget_then_settings(built_in):
 @pytest.mark.parametrize(
     ("plugin", "settings", "name", "reason"),
     [
-        ("guided-ig", {"stepps": "3"}, "stepps", "extra inputs are not permitted"),
+        ("guided-ig", {"stepps": "3"}, "stepps", "no such parameter"),
         ("guided-ig", {"steps": "many"}, "steps", "valid integer"),
         ("guided-ig", {"steps": "0"}, "steps", "greater than or equal to 1"),
         ("guided-ig", {"fraction": "1.5"}, "fraction", "less than or equal to 1"),
         ("guided-ig", {"rule": "right"}, "rule", "'refined'"),
-        ("gradient", {"steps": "3"}, "steps", "extra inputs"),
+        ("gradient", {"steps": "3"}, "steps", "no such parameter"),
     ],
 )
 def test_create_names_the_setting_the_reason_and_the_choices(built_in, plugin, settings, name, reason):

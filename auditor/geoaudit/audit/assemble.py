@@ -37,7 +37,7 @@ from geoaudit.audit.result import (
     Tool,
     WalkInfo,
 )
-from geoaudit.audit.score import mean_curves
+from geoaudit.audit.score import BROKEN, mean_curves
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Array, Row, Tally
 from geoaudit.errors import ExitCode
@@ -77,8 +77,9 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
     health = assess(_inversions(facts, tallies), facts.settings.seed)
     findings = _check(facts, tallies, probe)
     ranking = rank([_contender(t, facts, findings) for t in tallies.values()], health, facts.settings.seed)
-    crashed = any(t.error is not None for t in tallies.values())
-    exit_code = ExitCode.INCOMPLETE if crashed else ExitCode.OK
+    methods = [_method(t, facts) for t in tallies.values()]
+    failed = any(s.status == Status.ERROR for m in methods for s in m.scores.values())
+    exit_code = ExitCode.INCOMPLETE if failed else ExitCode.OK
     return Report(
         tool=Tool(name="geoaudit", version=__version__),
         model=_model(facts),
@@ -86,7 +87,7 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
         data=facts.inputs.data,
         baseline=describe(facts.settings.baseline, facts.inputs.preprocessing),
         config=dict(sorted(facts.settings.sources.items())),
-        methods=[_method(t, facts) for t in tallies.values()],
+        methods=methods,
         per_image=[_per_image(row, t) for t in tallies.values() for row in sorted(t.rows, key=lambda r: r.image)],
         curves=[curve for t in tallies.values() for curve in _curves(t)],
         ranking=ranking,
@@ -174,7 +175,7 @@ def _summary(metric: Metric, tally: Tally, seed: int) -> ScoreSummary:
         if not np.isfinite(row.scores.get(metric.id, np.nan))
     )
     reason = tally.error or "; ".join(f"{text} ({count})" for text, count in sorted(reasons.items())) or None
-    if tally.error:
+    if tally.error or any(text.startswith(BROKEN) for text in reasons):
         status = Status.ERROR
     elif not len(known):
         status = Status.SKIP if set(reasons) == {"no walk"} else Status.INCONCLUSIVE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from geoaudit.audit.observer import Observer
 from geoaudit.audit.plan import Plan, Speed, make_plan, measure_speed
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.result import CalibrationCase, Parity, Report
-from geoaudit.audit.score import Scorer
+from geoaudit.audit.score import BROKEN, Scorer
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Tally
 from geoaudit.errors import GeoauditError
@@ -65,8 +65,8 @@ def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails
     """
     started, clock = provenance.now(), time.perf_counter()
     plan = make_plan(settings, load(settings.plugins))
-    calibration = _calibrate(tell)
     engines, inputs = _open(settings, tell)
+    calibration = _calibrate(tell)
     space = settings.explain
     probe = ModelProbe(engines.runtime, engines.twin, space, engines.head.tail, plan.budget.quadrature, settings.seed)
     parity, speed = _certify(engines, inputs, settings, tell)
@@ -74,6 +74,8 @@ def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails
     estimate = speed.seconds(cost)
     tell.say(_announcement(plan, inputs, cost, estimate, time.perf_counter() - clock))
     tallies, sample = _work(settings, plan, inputs, probe, maps, tell, speed, thumbnails)
+    for metric, reason in sorted(_broken_metrics(tallies).items()):
+        tell.warn(f"{metric}: {reason}")
     facts = Facts(
         settings, plan, engines.artifact, engines.head, engines.twin, engines.runtime, inputs, parity, calibration,
         tallies, sample, engines.notes, estimate,
@@ -133,10 +135,16 @@ def _certify(engines: Engines, inputs: Inputs, settings: Settings, tell: Observe
 def _announcement(plan: Plan, inputs: Inputs, cost: Cost, estimate: float, spent: float) -> str:
     controls = sum(m.kind == "control" for m in plan.methods)
     return (
-        f"{len(inputs.files)} images, {len(plan.methods) - controls} methods, {controls} controls: about "
+        f"{counted(len(inputs.files), 'image')}, {counted(len(plan.methods) - controls, 'method')}, "
+        f"{counted(controls, 'control')}: about "
         f"{cost.gradients:,.0f} gradients and {cost.forwards:,.0f} forwards, {minutes(estimate)} from here "
         f"({spent:.0f} s so far)"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 image", "8 images"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def minutes(seconds: float) -> str:
@@ -165,6 +173,12 @@ def _work(
                 tell.advance(expected[method.id] * len(problems))
     assert sample is not None  # gather() found at least one image
     return tallies, sample
+
+
+def _broken_metrics(tallies: Mapping[str, Tally]) -> dict[str, str]:
+    """Metrics that could not be computed, and why."""
+    reasons = (row.reasons.items() for tally in tallies.values() for row in tally.rows)
+    return {name: why for pairs in reasons for name, why in pairs if why is not None and why.startswith(BROKEN)}
 
 
 def _unit(method: Method, plan: Plan, inputs: Inputs, speed: Speed) -> float:

@@ -8,10 +8,13 @@ import numpy as np
 
 from geoaudit.api import Attributions, Evidence, Metric, Probe, Problems, Scores, SweepCurves
 from geoaudit.audit.tally import Row, Tally
-from geoaudit.errors import GeoauditError, PluginError
+from geoaudit.errors import GeoauditError
 from geoaudit.scoring import ncc
 from geoaudit.scoring.regions import Grid
 from geoaudit.scoring.sweep import Sweep, SweepCache, inverted, srg
+
+BROKEN = "the metric is broken"
+"""How the reason of a score begins that its metric could not compute."""
 
 
 class Scorer:
@@ -57,11 +60,6 @@ class Scorer:
         evidence = Evidence(curves, self.probe)
         for metric in self.metrics:
             scores = _scored(metric, attributions, problems, evidence)
-            if len(scores.values) != len(problems):
-                raise PluginError(
-                    metric.id, f"returned {len(scores.values)} scores for {len(problems)} images",
-                    "Report it to the metric's author, or leave it out with --skip.",
-                )  # fmt: skip
             tally.add_scores(metric.id, scores)
 
     def _side(self, sweep: Sweep) -> int:
@@ -75,16 +73,14 @@ class Scorer:
 
 
 def _scored(metric: Metric, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
-    """The metric's scores; whatever it raises is told with its name."""
+    """The metric's scores.  A metric that breaks is its own failure: null with the reason, and nothing else stops."""
+    n = len(problems)
     try:
-        return metric.score(attributions, problems, evidence)
-    except GeoauditError:
-        raise
+        scores = metric.score(attributions, problems, evidence)
+        fault = None if len(scores.values) == n else f"returned {len(scores.values)} scores for {n} images"
     except Exception as error:
-        raise PluginError(
-            metric.id, f"failed ({type(error).__name__}: {error})",
-            "Report it to the metric's author, or leave it out with --skip.",
-        ) from error  # fmt: skip
+        fault = f"failed ({error.message if isinstance(error, GeoauditError) else f'{type(error).__name__}: {error}'})"
+    return scores if fault is None else Scores.of(np.full(n, np.nan), [f"{BROKEN}: {fault}"] * n)
 
 
 def mean_curves(curves: Sequence[SweepCurves]) -> SweepCurves:

@@ -149,7 +149,8 @@ def _from_csv(path: Path, names: ClassNames, classes: int, images: list[ImageFil
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.reader(stream))
     except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(str(path), f"cannot be read ({error})", way_out) from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UsageError(str(path), f"cannot be read ({reason})", way_out) from None
     if not rows or [cell.strip().lower() for cell in rows[0]] != _HEADER:
         raise UsageError(str(path), "does not begin with the header file,label", way_out)
     known, labels = {image.id for image in images}, {}

@@ -75,8 +75,13 @@ def test_a_broken_metric_is_named(cls: type[Any], told: str, audit: Any, with_pl
     with_plugin(cls)
     done = audit()
     assert done.report.exit_code == 3
-    assert all(cls.id in text and told in text for text in done.listener.warned), done.listener.warned
-    assert done.listener.warned
+    assert [cls.id in text and told in text for text in done.listener.warned] == [True], done.listener.warned
+    for method in done.report.methods:
+        summary = method.scores[cls.id]
+        assert (summary.status.value, summary.n) == ("ERROR", 0)
+        assert told in (summary.reason or "")
+        assert method.status == "ok", "the others' scores stand"
+        assert method.scores["srg"].n > 0
 
 
 def test_no_report_without_calibration(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
