@@ -199,7 +199,7 @@ class ProfilePoint(Record):
 
 
 class Reading(Record):
-    """SRG read another way: other region size, or regions ordered by signed sums."""
+    """SRG by region size and order of regions; the headline reading stands among them where others were made."""
 
     region: int = Field(description="side of the square regions in pixels")
     order: Literal["magnitude", "signed"]

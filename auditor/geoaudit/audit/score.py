@@ -41,10 +41,16 @@ class Scorer:
         if self.headline is not None:
             curves = self.headline.curves(attributions.values, self.problems, self.probe, self._cache)
         self._add_rows(tally, attributions, curves)
+        if self.headline is not None and curves is not None and self.readings:
+            self._add_reading(tally, self.headline, curves)  # beside the others, to compare them with
         for sweep in self.readings:
-            gains = srg(sweep.curves(attributions.values, self.problems, self.probe, self._cache)).mean(axis=1)
-            tally.readings.setdefault((self._side(sweep), sweep.order), []).extend(gains.tolist())
+            made = sweep.curves(attributions.values, self.problems, self.probe, self._cache)
+            self._add_reading(tally, sweep, made)
         return curves
+
+    def _add_reading(self, tally: Tally, sweep: Sweep, curves: SweepCurves) -> None:
+        gains = srg(curves).mean(axis=1)
+        tally.readings.setdefault((self._side(sweep), sweep.order), []).extend(gains.tolist())
 
     def score_inverted(self, tally: Tally, attributions: Attributions, curves: SweepCurves | None) -> None:
         """The inverted control: the method's sweep with most and least relevant exchanged; costs nothing."""

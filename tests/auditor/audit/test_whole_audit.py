@@ -171,3 +171,14 @@ def test_the_curves_and_scores_speak_of_one_sweep(usual: Any) -> None:
         area = {o: [np.trapezoid(c.mean, c.fractions) for c in curves if c.order == o] for o in ("lerf", "morf")}
         gain = np.mean(area["lerf"]) - np.mean(area["morf"])
         assert usual.method(name).scores["srg"].mean == pytest.approx(gain, abs=1e-9)
+
+
+def test_the_headline_reading_stands_among_the_others(audit: Any) -> None:
+    done = audit(budget="standard", limit=2)
+    for method in done.report.methods:
+        if method.id.startswith("inverted:"):
+            continue
+        by_way = {(r.region, r.order): r.srg for r in method.readings}
+        side = max(1, round(16 / 14))
+        assert by_way[(side, "magnitude")] == pytest.approx(method.scores["srg"].mean, abs=1e-9)
+        assert (side, "signed") in by_way
