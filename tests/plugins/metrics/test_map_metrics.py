@@ -27,6 +27,7 @@ def record(total, magnitude, **changes):
         nodes=8, gradients=8, forwards=9, attribution_sum=total, magnitude=magnitude, sum_half=total,
         magnitude_half=magnitude, completeness_error=0.0, quadrature_error=0.0, method_error=0.0,
         error_bar=0.01, absolute_misses=0.01, total_variation=2.0, path_cancellation=0.25, length=1.0,
+        absolute_integral=3.0, conformal_length=3.2,
         met=True,
     )  # fmt: skip
     return replace(fine, **changes)
