@@ -104,11 +104,11 @@ def centre_bias(report: Report) -> str | None:
 
 
 def unhealthy(report: Report) -> str | None:
-    """Which metrics were taken out of the ranking; None if all are healthy."""
+    """Which metrics failed their health test; None if all are healthy.  The ranking's rule says what it rests on."""
     bad = sorted({h.metric for h in report.metric_health if h.status.value in {"FAIL", "ERROR"}})
     if not bad:
         return None
-    return f"Taken out of the ranking because they failed their health test on this model: {listing(bad)}."
+    return f"Failed the health test on this model, so nothing here rests on it: {listing(bad)}."
 
 
 def _titles(report: Report, tier: str) -> list[str]:
