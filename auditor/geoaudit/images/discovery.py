@@ -55,11 +55,6 @@ class Found:
     skipped: tuple[SkippedFile, ...]
     available: int
 
-    @property
-    def duplicates(self) -> tuple[ImageFile, ...]:
-        """The chosen pictures whose bytes occur earlier in `files`."""
-        return tuple(file for file in self.files if file.duplicate_of is not None)
-
 
 def discover(root: Path, limit: int | None, labels_file: Path | None = None) -> Found:
     """The pictures at `root`: a folder (searched with its sub-folders, links followed) or one picture file.
