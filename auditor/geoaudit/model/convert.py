@@ -1,25 +1,27 @@
-"""From ONNX graph to torch module, by onnx2torch, with everything that cannot be converted named at once."""
+"""From ONNX graph to torch module, with everything that cannot be converted named at once."""
 
 from __future__ import annotations
 
-import sys
-import types
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import onnx
 import torch
-from onnx import ModelProto, NodeProto, TensorProto, defs
+from onnx import ModelProto, NodeProto, defs
 
 from geoaudit.errors import ModelError
+from geoaudit.model import graph
+from geoaudit.model.converters import STRAIGHT_THROUGH, Operator, definitions
+from geoaudit.model.onnx2torch_import import load_onnx2torch
+from geoaudit.model.torch_graph import NodeRefused, build, convert_node, first_line
 
-_TORCHVISION = ("nms", "box_convert", "roi_align")
-_RECURRENT = {"LSTM", "GRU", "RNN", "If", "Loop", "Scan"}
-_QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"}
+_CONTROL_FLOW = {"If", "Loop", "Scan"}
+_TREES = {"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "SVMClassifier", "SVMRegressor"}
+_LAYOUT = "com.microsoft.nchwc"
+_OURS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,14 @@ class Converted:
         module: in evaluation mode, weights frozen; takes a batch, gives the explained tensor.  Every called
             submodule has `onnx_mapping.outputs`, the names of its tensors in the ONNX graph.
         ops: how often each operator occurs in the converted graph, sorted by name.
+        extensions: operator versions ("Gelu-20") converted by geoaudit instead of onnx2torch, sorted.
+        straight_through: operators that round, whose gradient passes straight through, sorted.
     """
 
     module: torch.fx.GraphModule
     ops: dict[str, int]
+    extensions: tuple[str, ...]
+    straight_through: tuple[str, ...]
 
 
 def convert(proto: ModelProto, thing: str) -> Converted:
@@ -46,120 +52,118 @@ def convert(proto: ModelProto, thing: str) -> Converted:
     Raises:
         ModelError: naming every operator that cannot be converted, with version and nodes.
     """
-    onnx2torch = _onnx2torch()
+    load_onnx2torch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if problems := _missing(proto):
+        if problems := missing(proto):
             _refuse(thing, proto, problems)
+        inferred = _with_shapes(proto)
         try:
-            module = onnx2torch.convert(proto, attach_onnx_mapping=True)
-        except Exception as error:  # converters raise whatever they meet
-            _refuse(thing, proto, _failing(proto) or [f"the graph as a whole ({_first_line(error)})"])
+            module = build(inferred)
+        except NodeRefused:
+            _refuse(thing, proto, _refused(inferred))
+        except Exception as error:  # a graph that is not what ONNX allows fails in many ways
+            _refuse(thing, proto, [f"the graph as a whole ({first_line(error)})"])
     module = module.eval().requires_grad_(False)
-    if _is_double(proto):
-        module = module.double()  # layers that the converter makes itself start as float32
-    return Converted(module, dict(sorted(Counter(node.op_type for node in proto.graph.node).items())))
+    made = [m for m in module.modules() if isinstance(m, Operator)]
+    return Converted(
+        module,
+        dict(sorted(Counter(node.op_type for node in proto.graph.node).items())),
+        tuple(sorted({f"{m.op_type}-{m.version}" for m in made})),
+        tuple(sorted({m.op_type for m in made if m.note == STRAIGHT_THROUGH})),
+    )
 
 
-def _onnx2torch() -> types.ModuleType:
-    """Import onnx2torch whether or not torchvision can be imported beside torch.
-
-    onnx2torch imports torchvision for two detection operators.  torchvision is often absent, or built for
-    another torch ("operator torchvision::nms does not exist"); no classifier needs those operators, so unless
-    torchvision is loaded already an empty stand-in takes its place while onnx2torch loads.
-    """
-    if "onnx2torch" in sys.modules:
-        return sys.modules["onnx2torch"]
-    with warnings.catch_warnings(), _stand_in():
-        warnings.simplefilter("ignore")
-        return import_module("onnx2torch")
+def _with_shapes(proto: ModelProto) -> ModelProto:
+    """`proto` with what shape inference knows: some of onnx2torch's own converters ask for it."""
+    if proto.ByteSize() < graph.MAX_MESSAGE:
+        try:
+            return onnx.shape_inference.infer_shapes(proto)
+        except Exception:  # inference raises bare Exceptions of several kinds
+            return proto
+    return proto
 
 
-@contextmanager
-def _stand_in() -> Iterator[None]:
-    if "torchvision" in sys.modules:
-        yield
-        return
-    package, ops = types.ModuleType("torchvision"), types.ModuleType("torchvision.ops")
-    for name in _TORCHVISION:
-        setattr(ops, name, _detection_only)
-    package.ops = ops  # type: ignore[attr-defined]
-    sys.modules.update({"torchvision": package, "torchvision.ops": ops})
-    try:
-        yield
-    finally:
-        for name in ("torchvision", "torchvision.ops"):
-            del sys.modules[name]
-
-
-def _detection_only(*_: Any, **__: Any) -> NoReturn:
-    raise RuntimeError("detection operators are not supported")
-
-
-def _missing(proto: ModelProto) -> list[str]:
+def missing(proto: ModelProto) -> list[str]:
     """Operators without a converter, each with its version and the nodes that use it."""
-    from onnx2torch.node_converters import get_converter
-
-    versions = {o.domain: int(o.version) for o in proto.opset_import}
+    load_onnx2torch()
+    versions = _versions(proto)
     nodes: dict[tuple[str, str, int], list[str]] = {}
     for node in proto.graph.node:
-        version = versions.get(node.domain, 1)
-        try:
-            get_converter(domain=node.domain, operation_type=node.op_type, version=version)
-        except NotImplementedError:
-            if defs.has(node.op_type, node.domain):
-                version = defs.get_schema(node.op_type, version, node.domain).since_version
-            nodes.setdefault((node.domain, node.op_type, version), []).append(_name(node))
+        if not convertible(node, versions):
+            key = (node.domain, node.op_type, _since(node, versions.get(node.domain, 1)))
+            nodes.setdefault(key, []).append(_name(node))
     return [
         f"{domain + '.' if domain else ''}{op}-{version} ({_some(names)})"
         for (domain, op, version), names in sorted(nodes.items())
     ]
 
 
-def _failing(proto: ModelProto) -> list[str]:
-    """Nodes that have a converter which refuses them, each with the reason."""
-    import onnx
+def operator_versions(proto: ModelProto) -> Iterator[tuple[str, str, int, str]]:
+    """For each node of the main graph: domain, operator, version, and "geoaudit", "onnx2torch" or "none"."""
+    load_onnx2torch()
+    versions, ours = _versions(proto), definitions()
+    for node in proto.graph.node:
+        key = (node.domain, node.op_type, _since(node, versions.get(node.domain, 1)))
+        who = "geoaudit" if key in ours else "onnx2torch" if convertible(node, versions) else "none"
+        yield (*key, who)
+
+
+def convertible(node: NodeProto, versions: dict[str, int]) -> bool:
+    """Whether the node's operator, in the version that `versions` puts in force, has a converter."""
     from onnx2torch.node_converters import get_converter
+
+    try:
+        get_converter(domain=node.domain, operation_type=node.op_type, version=versions.get(node.domain, 1))
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _versions(proto: ModelProto) -> dict[str, int]:
+    return {o.domain: int(o.version) for o in proto.opset_import}
+
+
+def _since(node: NodeProto, version: int) -> int:
+    try:
+        return int(defs.get_schema(node.op_type, version, node.domain).since_version)
+    except defs.SchemaError:
+        return version
+
+
+def _refused(proto: ModelProto) -> list[str]:
+    """Nodes that have a converter which refuses them, each with the reason."""
     from onnx2torch.onnx_graph import OnnxGraph
 
-    versions = {o.domain: int(o.version) for o in proto.opset_import}
-    try:
-        graph = OnnxGraph(onnx.shape_inference.infer_shapes(proto).graph)
-    except Exception:  # too large or beyond shape inference: the error of the whole graph is reported instead
-        return []
+    onnx_graph = OnnxGraph(proto.graph)
     reasons: dict[tuple[str, str], list[str]] = {}
-    for node in graph.nodes.values():
-        version = versions.get(node.domain, 1)
-        converter = get_converter(domain=node.domain, operation_type=node.operation_type, version=version)
+    for node in onnx_graph.nodes.values():
         try:
-            converter(node, graph)
-        except Exception as error:  # as above
-            reasons.setdefault((node.operation_type, _first_line(error)), []).append(_name(node.proto))
+            convert_node(node, onnx_graph, _versions(proto))
+        except NodeRefused as refusal:
+            reasons.setdefault((node.operation_type, refusal.reason), []).append(_name(refusal.node))
     return [f"{op}: {reason} ({_some(names)})" for (op, reason), names in sorted(reasons.items())]
 
 
 def _refuse(thing: str, proto: ModelProto, problems: list[str]) -> NoReturn:
-    used = {node.op_type for node in proto.graph.node}
-    opset = next((int(o.version) for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
-    hints = []
-    if opset > 17 or opset < 9:
-        hints.append(f"Its operator set is {opset}; 9 to 17 convert best")
-    if found := sorted(used & _RECURRENT):
-        hints.append(f"{', '.join(found)} cannot be differentiated here: export without control flow or recurrence")
-    if found := sorted(used & _QUANTISED):
-        hints.append(f"{', '.join(found)}: give the model from before quantisation")
-    hints.append("Export again with torch.onnx.export(model, ..., opset_version=17, dynamo=False)")
     raise ModelError(
         thing,
         "cannot be converted into a differentiable model: " + "; ".join(problems),
-        ". ".join(hints) + ".",
+        " ".join((*_hints(proto), "Or audit it without gradients, by black-box methods alone: --gradient-free.")),
     )
 
 
-def _first_line(error: Exception) -> str:
-    """The error's kind and first line: other libraries' messages are seldom meant for our readers."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:160]}" if text else type(error).__name__
+def _hints(proto: ModelProto) -> Iterator[str]:
+    used = {node.op_type for node in proto.graph.node}
+    if found := sorted(used & _TREES):
+        yield f"{', '.join(found)}: steps have no gradient."
+    if found := sorted(used & _CONTROL_FLOW):
+        yield f"{', '.join(found)} depends on the data: export without control flow (torch: trace, not script)."
+    domains = {node.domain for node in proto.graph.node} - set(_OURS)
+    if _LAYOUT in domains:
+        yield f"{_LAYOUT}: written by onnxruntime for one machine; audit the file from before that optimisation."
+    if found := sorted(domains - {_LAYOUT}):
+        yield f"{', '.join(found)}: a custom operator has no gradient here; export with standard operators."
 
 
 def _name(node: NodeProto) -> str:
@@ -169,9 +173,3 @@ def _name(node: NodeProto) -> str:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"node{'s' if len(names) > 1 else ''} {', '.join(names[:3])}{more}"
-
-
-def _is_double(proto: ModelProto) -> bool:
-    """Whether all floating-point weights are float64."""
-    kinds = {tensor.data_type for tensor in proto.graph.initializer}
-    return TensorProto.DOUBLE in kinds and not kinds & {TensorProto.FLOAT, TensorProto.FLOAT16}

@@ -20,51 +20,79 @@ def test_frozen_in_evaluation_mode(tiny):
     assert all(not m.training for m in result.module.modules())
     assert all(not p.requires_grad for p in result.module.parameters())
     assert result.ops == {"Conv": 1, "Flatten": 1, "Gemm": 1, "Relu": 1}
+    assert result.extensions == ("Conv-11", "Flatten-13", "Gemm-13", "Relu-14")
+    assert result.straight_through == ()
+
+
+def test_every_initializer_is_held_once_under_its_name(tiny):
+    middle = [helper.make_node("Mul", ["relu", "twice"], ["a"]), helper.make_node("Mul", ["a", "twice"], ["b"])]
+    proto = tiny(middle=middle, constants={"twice": np.full((1, 4, 1, 1), 2.0)}).proto()
+    module = convert(proto, "tiny").module
+    held = dict(module.named_buffers())
+    assert set(module.meta["weights"]) == {tensor.name for tensor in proto.graph.initializer}
+    assert set(module.meta["weights"].values()) == set(held)
+    assert held[module.meta["weights"]["twice"]].shape == (1, 4, 1, 1)
 
 
 def test_double_weights_stay_double(tiny):
-    # the converter's own LayerNormalization starts with a float32 bias
     middle = [helper.make_node("LayerNormalization", ["relu", "gain"], ["normed"])]
     constants = {"gain": np.ones(8)}
     result = convert(tiny(dtype=np.float64, middle=middle, constants=constants).proto(), "tiny")
-    assert {p.dtype for p in result.module.parameters()} == {torch.float64}
+    assert {b.dtype for b in result.module.buffers()} == {torch.float64}
     assert result.module(torch.zeros(1, 3, 8, 8, dtype=torch.float64)).dtype == torch.float64
 
 
 def test_every_unknown_operator_is_named(tiny):
     middle = [
-        helper.make_node("Mish", ["relu"], ["a"], name="first"),
-        helper.make_node("Mish", ["a"], ["b"], name="second"),
-        helper.make_node("ThresholdedRelu", ["b"], ["c"], name="third"),
+        helper.make_node("RandomNormalLike", ["relu"], ["a"], name="first"),
+        helper.make_node("RandomNormalLike", ["a"], ["b"], name="second"),
     ]
+    proto = tiny(middle=middle, opset=18).proto()
+    proto.opset_import.add(domain="acme", version=3)
+    proto.graph.node.append(helper.make_node("Mystery", ["b"], ["c"], name="third", domain="acme"))
     with pytest.raises(ModelError) as caught:
-        convert(tiny(middle=middle, opset=18).proto(), "a.onnx")
+        convert(proto, "a.onnx")
     message = caught.value.message
     assert "a.onnx: " in message
-    assert "Mish-18 (nodes first, second)" in message
-    assert "ThresholdedRelu-10 (node third)" in message
-    assert "operator set is 18" in message and "opset_version=17, dynamo=False" in message
+    assert "RandomNormalLike-1 (nodes first, second)" in message
+    assert "acme.Mystery-3 (node third)" in message
+    assert "acme: a custom operator" in message and "--gradient-free" in message
 
 
 def test_every_refused_node_is_named(tiny):
+    middle = [
+        helper.make_node("Relu", ["relu"], ["a"], name="strange", slope=0.5),
+        helper.make_node("Elu", ["a"], ["b"], name="crowded", beta=1.0),
+    ]
+    with pytest.raises(ModelError) as caught:
+        convert(tiny(middle=middle).proto(), "a.onnx")
+    assert "attribute slope (node strange)" in caught.value.reason
+    assert "attribute beta (node crowded)" in caught.value.reason
+
+
+def test_trees_and_control_flow_get_their_own_advice(tiny):
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["relu"], ["out"])], "branch", [], [helper.make_empty_tensor_value_info("out")]
+    )
+    middle = [
+        helper.make_node("ReduceMax", ["relu"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["bright"], to=9),
+        helper.make_node("If", ["bright"], ["a"], name="fork", then_branch=branch, else_branch=branch),
+    ]
+    with pytest.raises(ModelError) as caught:
+        convert(tiny(middle=middle).proto(), "a.onnx")
+    assert "If-16 (node fork)" in caught.value.reason
+    assert "depends on the data" in caught.value.way_out
+
+
+def test_a_file_optimised_for_one_machine_is_told_what_came_before_it(tiny):
     proto = tiny().proto()
-    kernel = np.ones((4, 4, 1, 1), np.float32)
-    middle = [helper.make_node("Conv", ["relu", "extra"], ["a"], name="same_conv", auto_pad="SAME_UPPER")]
-    proto = tiny(middle=middle, constants={"extra": kernel}).proto()
-    for attribute in proto.graph.node[0].attribute:
-        proto.graph.node[0].attribute.remove(attribute)
-    proto.graph.node[0].attribute.append(helper.make_attribute("auto_pad", "SAME_LOWER"))
+    proto.opset_import.add(domain="com.microsoft.nchwc", version=1)
+    node = helper.make_node("ReorderInput", ["relu"], ["a"], name="reorder", domain="com.microsoft.nchwc")
+    proto.graph.node.append(node)
     with pytest.raises(ModelError) as caught:
         convert(proto, "a.onnx")
-    assert "the_conv" in caught.value.reason and "same_conv" in caught.value.reason
-
-
-def test_quantised_and_recurrent_models_get_their_own_advice(tiny):
-    middle = [helper.make_node("QuantizeLinear", ["relu", "s", "z"], ["q"]),
-              helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"])]  # fmt: skip
-    constants = {"s": np.float32(0.1).reshape(()), "z": np.uint8(0).reshape(())}
-    with pytest.raises(ModelError, match="before quantisation"):
-        convert(tiny(middle=middle, constants=constants).proto(), "a.onnx")
+    assert "before that optimisation" in caught.value.way_out and "custom" not in caught.value.way_out
 
 
 @pytest.mark.parametrize("broken", [True, False])
