@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from geoaudit.model import artifact, head
 from geoaudit.model.normalise import fold, normalise
+from geoaudit.model.normalise.outputs import trim_outputs
 from geoaudit.model.normalise.skipped import PassSkipped
 
 
@@ -60,7 +61,7 @@ def test_constants_masks_tails_and_dead_weights_go(tiny, tmp_path, points):
 
 
 def test_unused_masks_are_trimmed_where_folding_cannot_run(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(fold, "MAX_MESSAGE", 10)
+    monkeypatch.setattr(fold, "fits_one_message", lambda _: False)
     middle = [helper.make_node("Dropout", ["relu"], ["dropped", "mask"])]
     clean, _ = _clean(tiny(middle=middle).proto(), tmp_path)
     assert clean.passes == ("trim-outputs",)
@@ -100,3 +101,31 @@ def test_folding_that_fails_says_why(tiny):
     proto.graph.node[0].op_type = "NoSuchOperator"
     with pytest.raises(PassSkipped, match="could not optimise"):
         fold.fold_constants(proto)
+
+
+@pytest.mark.parametrize("opset", [9, 15])
+def test_outputs_that_ask_for_batch_statistics_stay(opset):
+    """Before version 14 a BatchNormalization with further outputs normalises by the batch itself."""
+    names = ["y", "mean", "var", "kept_mean", "kept_var"][: 5 if opset < 14 else 3]
+    training = {} if opset < 14 else {"training_mode": 1}
+    node = helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], names, **training)
+    constants = [onnx.numpy_helper.from_array(np.ones(3, np.float32), n) for n in ("s", "b", "m", "v")]
+    values = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", 3, 4, 4]) for n in ("x", "y")]
+    model = helper.make_model(
+        helper.make_graph([node], "g", values[:1], values[1:], constants),
+        opset_imports=[helper.make_opsetid("", opset)],
+    )
+    assert len(trim_outputs(model).graph.node[0].output) == (5 if opset < 14 else 1)
+
+
+def test_nodes_that_onnx2torch_would_confuse_are_renamed(tiny, points, opened):
+    """Of "Relu", "/Relu" and "/Relu_1" it would keep two, and the third one's result would be missing."""
+    tail = [
+        helper.make_node(op, [source], [target], name=name)
+        for op, source, target, name in (
+            ("Relu", "logits", "a", "Neg"), ("Neg", "a", "b", "/Neg"), ("Tanh", "b", "y", "/Neg_1")
+        )
+    ]  # fmt: skip
+    bench = opened(tiny(tail=tail, outputs=["y"]).save())
+    assert "distinct-names" in bench.normalised.passes
+    np.testing.assert_allclose(bench.twin.logits(points), bench.runtime.logits(points), atol=1e-5)

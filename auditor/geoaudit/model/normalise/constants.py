@@ -6,6 +6,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from geoaudit.model import graph
+from geoaudit.model.normalise.dialect import dense
 
 
 def constants_to_initializers(proto: ModelProto) -> ModelProto:
@@ -47,4 +48,6 @@ def _tensor(node: NodeProto) -> TensorProto | None:
             return numpy_helper.from_array(np.asarray(attribute.i, dtype=np.int64), name)
         case "value_ints":
             return numpy_helper.from_array(np.asarray(attribute.ints, dtype=np.int64), name)
+        case "sparse_value":
+            return dense(attribute.sparse_tensor, name)
     return None

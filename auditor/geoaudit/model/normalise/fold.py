@@ -8,8 +8,13 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto
 
-from geoaudit.model.graph import MAX_MESSAGE
+from geoaudit.model.graph import fits_one_message
 from geoaudit.model.normalise.skipped import PassSkipped
+from geoaudit.model.pad_fusion import wrong_optimisers
+from geoaudit.model.wording import brief
+
+_NOT_WANTED = ["TransposeOptimizer", "SliceConcatToSpaceToDepthFusion", "MatMulAddFusion"]
+"""They rearrange more than they simplify: Transposes and Reshapes are added for onnxruntime's favourite layouts."""
 
 
 def fold_constants(proto: ModelProto) -> ModelProto:
@@ -25,7 +30,7 @@ def fold_constants(proto: ModelProto) -> ModelProto:
     """
     import onnxruntime
 
-    if proto.ByteSize() >= MAX_MESSAGE:
+    if not fits_one_message(proto):
         raise PassSkipped("the model is larger than one protobuf message")
     before = {node.domain for node in proto.graph.node}
     with tempfile.TemporaryDirectory() as folder:
@@ -35,15 +40,23 @@ def fold_constants(proto: ModelProto) -> ModelProto:
         options.optimized_model_filepath = str(target)
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
+        options.add_session_config_entry("session.disable_prepacking", "1")  # nothing will be run
+        # Float weights of quantised models would be quantised once more, to other numbers.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
-            onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(
+                proto.SerializeToString(),
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=[*_NOT_WANTED, *wrong_optimisers(proto)],
+            )
             folded = onnx.load(str(target))
         except Exception as error:  # onnxruntime has no common base class for its errors
-            raise PassSkipped(f"onnxruntime could not optimise the graph ({error})") from error
+            raise PassSkipped(f"onnxruntime could not optimise the graph ({brief(error)})") from error
     if extra := {node.domain for node in folded.graph.node} - before:
         raise PassSkipped(f"the optimised graph needs operators of {', '.join(sorted(extra))}")
-    if _same(folded, proto):
-        return proto
+    if _same(folded, proto) or len(folded.graph.node) > len(proto.graph.node):
+        return proto  # operators without a kernel, such as HardSwish, are written out: longer, and slower in torch
     return _with_opsets_of(proto, folded)
 
 
