@@ -12,6 +12,7 @@ import torch
 
 from geoaudit.api import Floats
 from geoaudit.model import graph
+from geoaudit.model.boundary import own_shape
 from geoaudit.model.twin import Twin
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -55,11 +56,12 @@ def first_difference(twin: Twin, point: Floats, tolerance: float) -> str | None:
         with all its tensors as outputs.
     """
     proto = twin.normalised.proto
-    if proto.ByteSize() >= graph.MAX_MESSAGE:
+    if not graph.fits_one_message(proto):
         return None
     image = graph.tensor_info(graph.data_inputs(proto.graph)[0])
     size = image.shape[0] if isinstance(image.shape[0], int) and image.shape[0] > 0 else 1
-    batch = np.repeat(np.asarray(point)[None], size, axis=0).astype(image.dtype)
+    shaped = np.asarray(point).reshape(own_shape(point.shape, len(image.shape)))
+    batch = np.repeat(shaped[None], size, axis=0).astype(image.dtype)
     expected = _onnxruntime(twin, image.name, batch)
     recorder = _Recorder(twin.converted.module)
     try:

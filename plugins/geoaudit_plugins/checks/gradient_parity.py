@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from geoaudit.api import Check, Finding, Probe, Problems, Status, Subject
+from geoaudit.api import Check, Finding, Need, Probe, Problems, Status, Subject
 
 
 class GradientParity(Check):
@@ -19,6 +19,7 @@ class GradientParity(Check):
     title: ClassVar[str] = "Gradient parity"
     reference: ClassVar[str] = "the run's own parity certificate"
     examines: ClassVar[Literal["model", "method"]] = "model"
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     def examine(self, subject: Subject, problems: Problems, probe: Probe) -> list[Finding]:
         """One finding: the certificate's."""
@@ -27,9 +28,12 @@ class GradientParity(Check):
         if median is None:
             reason = "No direction had a slope that onnxruntime resolves."
             return [Finding(self.id, None, Status.INCONCLUSIVE, reason, threshold=tolerance)]
-        status = Status.FAIL if median > tolerance else Status.PASS
+        surrogate = gradient.get("surrogate")
+        status = Status.FAIL if median > tolerance else Status.WARN if surrogate else Status.PASS
         reason = (
             f"Along {gradient['directions']} directions the gradient differs from onnxruntime's finite "
             f"differences by {100 * median:.2g} % in the median and {100 * worst:.2g} % at worst."
         )
+        if surrogate:
+            reason += f" They are those of {surrogate}: rounding itself has no useful derivative."
         return [Finding(self.id, None, status, reason, estimate=median, threshold=tolerance)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from geoaudit.api import Check, Finding, Probe, Problems, Status, Subject
+from geoaudit.api import Check, Finding, Need, Probe, Problems, Status, Subject
 
 
 class Parity(Check):
@@ -19,6 +19,7 @@ class Parity(Check):
     title: ClassVar[str] = "Output parity"
     reference: ClassVar[str] = "the run's own parity certificate"
     examines: ClassVar[Literal["model", "method"]] = "model"
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     def examine(self, subject: Subject, problems: Problems, probe: Probe) -> list[Finding]:
         """One finding: the certificate's."""

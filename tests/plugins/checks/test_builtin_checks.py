@@ -91,6 +91,15 @@ def test_gradient_parity(median, status):
     assert finding.status is status and finding.estimate == median
 
 
+def test_gradient_parity_of_a_surrogate_is_never_a_pass():
+    parity = certificate()
+    parity["gradient"]["surrogate"] = "the model with its steps smoothed"
+    finding = examine("gradient-parity", parity=parity)
+    assert finding.status is Status.WARN and "the model with its steps smoothed" in finding.reason
+    parity["gradient"]["median_rel_error"] = 0.02
+    assert examine("gradient-parity", parity=parity).status is Status.FAIL
+
+
 @pytest.mark.parametrize(
     ("accuracy", "labelled", "status", "words"),
     [
