@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -21,13 +22,16 @@ class GraphFacts:
     """What is certain from the graph.
 
     Attributes:
-        dims: the image input's four dimensions, None where dynamic.
+        dims: the image input's four dimensions, None where dynamic; those of a flat input are (batch, None, None,
+            None), those of a grey one without channel axis have a 1 for it.
         dtype: its element type, in numpy's words.
         denoted: whether its type denotation is IMAGE.
         layout: "NCHW" or "NHWC"; None where the graph does not tell.
         channels: number of channels; None where dynamic and no convolution tells.
         stated: fields that the graph's leading operators settle.
         normalises: how the graph scales pixels itself, such as "Sub, Div"; None if it does not.
+        is_flat: the input has the two axes (batch, numbers); `layout` is None then, the order is the user's to say.
+        numbers: of a flat input, how many numbers one picture has; None where dynamic.
     """
 
     dims: tuple[int | None, ...]
@@ -37,6 +41,19 @@ class GraphFacts:
     channels: int | None
     stated: Mapping[str, Stated] = field(default_factory=dict)
     normalises: str | None = None
+    is_flat: bool = False
+    numbers: int | None = None
+
+    def square(self) -> tuple[int, int] | None:
+        """Channels and side of the one square picture with `numbers` numbers; None if there is none.
+
+        n = s^2 and n = 3 s^2 exclude each other, so a square picture is grey or in colour for certain.
+        """
+        for channels in (1, 3):
+            side = math.isqrt((self.numbers or 0) // channels)
+            if side > 0 and channels * side * side == self.numbers:
+                return channels, side
+        return None
 
     def size_in(self, layout: str) -> tuple[int | None, int | None]:
         """Height and width if the layout is `layout`; None where dynamic."""
@@ -56,39 +73,59 @@ def read_graph(model: onnx.ModelProto, name: str) -> GraphFacts:
     expected in 0..255, where both are at most 1.5, in 0..1; either way nothing is left to do outside: mean 0,
     std 1. Anything between fits neither range, and nothing is stated.
 
+    An input without channel axis holds grey pictures, [N, H, W]; a flat one is [N, numbers].
+
     Raises:
-        ModelError: no input with four dimensions, or its channels are neither 1 nor 3.
+        ModelError: no input with two to four dimensions, or its channels are neither 1 nor 3.
     """
     image = _image_input(model.graph, name)
     tensor = image.type.tensor_type
     dims = tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
-    dtype = str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
     lead = walk(model.graph, image.name)
+    denoted = image.type.denotation.upper() == "IMAGE"
+    if len(dims) < 4:
+        return _small(dims, dtype, denoted, *_own_preprocessing(lead, dtype))
     layout = _layout(dims, lead)
     channels = _channels(dims, layout, lead)
     if channels not in (None, 1, 3):
         reason = f"its input {image.name!r} has {channels} channels; pictures have 1 (grey) or 3 (colour)"
         raise ModelError(name, reason, "geoaudit audits image classifiers only.")
+    stated, normalises = _own_preprocessing(lead, dtype)
+    size = _resized_to(lead, layout)
+    if size is not None:
+        stated["size"] = Stated(size, "graph: leading Resize")
+    return GraphFacts(dims, dtype, denoted, layout, channels, stated, normalises)
+
+
+def _own_preprocessing(lead: Lead, dtype: str) -> tuple[dict[str, Stated], str | None]:
+    """What the graph's arithmetic or integer input settles, and its name."""
     stated = _normalisation(lead)
     normalises = ", ".join(lead.arithmetic) if stated else None
     if dtype == "uint8":
         stated |= _scaled(True, "graph: input of type uint8")
         normalises = normalises or "it takes uint8 pixels"
-    size = _resized_to(lead, layout)
-    if size is not None:
-        stated["size"] = Stated(size, "graph: leading Resize")
-    denoted = image.type.denotation.upper() == "IMAGE"
-    return GraphFacts(dims, dtype, denoted, layout, channels, stated, normalises)
+    return stated, normalises
+
+
+def _small(
+    dims: tuple[int | None, ...], dtype: str, denoted: bool, stated: dict[str, Stated], normalises: str | None
+) -> GraphFacts:
+    """The facts of an input without channel axis, or without any."""
+    if len(dims) == 3:
+        return GraphFacts((dims[0], 1, *dims[1:]), dtype, denoted, "NCHW", 1, stated, normalises)
+    return GraphFacts((dims[0], None, None, None), dtype, denoted, None, None, stated, normalises, True, dims[1])
 
 
 def _image_input(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:
     held = {tensor.name for tensor in graph.initializer}
     inputs: list[onnx.ValueInfoProto] = [value for value in graph.input if value.name not in held]
-    for value in inputs:
-        if len(value.type.tensor_type.shape.dim) == 4:
-            return value
+    for rank in (4, 3, 2):
+        for value in inputs:
+            if len(value.type.tensor_type.shape.dim) == rank:
+                return value
     shapes = ", ".join(f"{v.name} ({len(v.type.tensor_type.shape.dim)} dimensions)" for v in inputs) or "none"
-    raise ModelError(name, f"no input has the four dimensions of a batch of images (inputs: {shapes})")
+    raise ModelError(name, f"no input has the dimensions of a batch of images (inputs: {shapes})")
 
 
 def _layout(dims: tuple[int | None, ...], lead: Lead) -> Literal["NCHW", "NHWC"] | None:

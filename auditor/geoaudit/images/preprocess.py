@@ -17,6 +17,7 @@ import onnx
 
 from geoaudit.errors import PreprocessingError
 from geoaudit.images.fields import PRESETS, Layer, Stated, flag, stated
+from geoaudit.images.flat import settle_flat
 from geoaudit.images.graph_preprocess import GraphFacts, read_graph
 from geoaudit.images.huggingface import huggingface
 from geoaudit.images.preprocess_checks import (
@@ -109,6 +110,10 @@ def _from_config(config: Mapping[str, Stated]) -> tuple[Layer, Layer]:
 def _settle_shape(chosen: dict[str, Stated], facts: GraphFacts, explicit: Sequence[Layer], model: str) -> None:
     """Fill layout, size and channels from the graph, which cannot be overruled where its shape is fixed."""
     asked = strongest(explicit)
+    if facts.is_flat:
+        channels = asked.get("channels")
+        settle_flat(chosen, facts, None if channels is None or _from_preset(channels) else channels, model)
+        return
     fixed: dict[str, Any] = {}
     if facts.layout is not None:
         fixed["layout"] = facts.layout

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import ModelProto, TensorProto
 
 from geoaudit.audit.result import TensorInfo
 from geoaudit.errors import ModelError
 from geoaudit.model import admission, graph
+from geoaudit.model.extra_inputs import set_switches
+from geoaudit.model.order import put_in_order
 
 _MAGIC = (
     (b"\x89PNG", "a PNG picture"),
@@ -29,7 +30,7 @@ _MAGIC = (
     (b"<", "a text in HTML or XML"),
     (b"{", "a JSON text"),
 )
-_EXPORT = "Export the classifier to ONNX again, as with torch.onnx.export(..., opset_version=17, dynamo=False)."
+_EXPORT = "Export the classifier to ONNX again, as with torch.onnx.export(model, image, 'model.onnx')."
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Artifact:
         inputs: the one image input.
         outputs: the outputs, in order.
         metadata: the file's metadata properties.
+        notes: sentences about what was settled in `proto` but is open in the file: switches such as `training`.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Artifact:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     metadata: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def load(path: Path) -> Artifact:
@@ -77,6 +80,9 @@ def load(path: Path) -> Artifact:
             onnx.load_external_data_for_model(proto, str(path.parent))
         except Exception as error:
             raise ModelError(str(path), f"its external data cannot be read ({error})", _EXPORT) from error
+    admission.check_weights(str(path), proto)
+    put_in_order(str(path), proto.graph)
+    proto, notes = set_switches(proto)
     files = [path, *(path.parent / name for name in sidecars)]
     artifact = Artifact(
         path=path,
@@ -90,6 +96,7 @@ def load(path: Path) -> Artifact:
         inputs=tuple(graph.tensor_info(v) for v in graph.data_inputs(proto.graph)),
         outputs=tuple(graph.tensor_info(v) for v in proto.graph.output),
         metadata={p.key: p.value for p in sorted(proto.metadata_props, key=lambda p: p.key)},
+        notes=notes,
     )
     admission.check(str(path), artifact.inputs, artifact.outputs, artifact.metadata)
     return artifact
@@ -132,22 +139,11 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
         raise ModelError(str(path), "is a TensorFlow Lite model, not an ONNX model", _EXPORT)
 
 
-def _tensors(graph_proto: GraphProto) -> Iterator[TensorProto]:
-    yield from graph_proto.initializer
-    for node in graph_proto.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-        for inner in graph.subgraphs(node):
-            yield from _tensors(inner)
-
-
 def _sidecars(path: Path, proto: ModelProto) -> tuple[str, ...]:
     """The external-data files that the model names, each checked to exist inside the model's folder."""
     places = {
         entry.value
-        for tensor in _tensors(proto.graph)
+        for tensor in graph.tensors(proto.graph)
         if tensor.data_location == TensorProto.EXTERNAL
         for entry in tensor.external_data
         if entry.key == "location"

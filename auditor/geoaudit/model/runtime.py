@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnxruntime
-from onnx import ModelProto
 
 from geoaudit.api import Floats
-from geoaudit.errors import ModelError, UsageError
+from geoaudit.errors import GeoauditError, ModelError, UsageError
+from geoaudit.model import confirmation, explain, pad_fusion, sessions
 from geoaudit.model.artifact import Artifact
+from geoaudit.model.boundary import blank_shape, own_shape
+from geoaudit.model.companions import DISTINCT, SAME, companions
 from geoaudit.model.cores import usable_cores
-from geoaudit.model.graph import MAX_MESSAGE, with_float_input
-from geoaudit.model.head import Head, with_output
+from geoaudit.model.head import Head
+from geoaudit.model.sessions import Session
+from geoaudit.model.wording import brief
 
 _BATCH = 8  # onnxruntime gains nothing from larger ones on processors, and memory stays small
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"})
-_CPU = "CPUExecutionProvider"
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 
 
@@ -37,20 +38,21 @@ class Runtime:
         device: "cpu", "cuda", or "auto": CUDA if a probe inference on it works.
         threads: processor threads; None for all usable cores.
         batch_size: images evaluated together; None for 8, or what the model fixes.
+        custom_ops: a library of custom operators, loaded only if it is given.
 
     Raises:
         ModelError: onnxruntime cannot load the file.
-        UsageError: CUDA was asked for and does not work.
+        UsageError: CUDA was asked for and does not work, or the library cannot be loaded.
     """
 
     def __init__(
         self, artifact: Artifact, head: Head, device: str = "auto", threads: int | None = None,
-        batch_size: int | None = None,
+        batch_size: int | None = None, custom_ops: Path | None = None,
     ) -> None:  # fmt: skip
         self._thing = str(artifact.path)
+        self._artifact = artifact
         self._head = head
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._model = self._source(artifact)
+        self._custom_ops = custom_ops
         self._image = artifact.inputs[0]
         self.threads = threads or usable_cores()
         self.warnings = _distribution_warnings()
@@ -58,104 +60,169 @@ class Runtime:
         declared = self._image.shape[0]
         self._fixed = isinstance(declared, int) and declared > 0
         self.batch_size = int(declared) if self._fixed else (batch_size or _BATCH)
-        given = self._session.get_inputs()[0]
-        self._dtype: np.dtype[Any] = np.dtype(np.float32 if given.type == "tensor(float)" else self._image.dtype)
         self._settled = self._fixed
+        self._alone = False
+        self._fused: float | None = None
+
+    @property
+    def head(self) -> Head:
+        """Where the scores are read, and how: what was given until `confirm` has looked at the numbers."""
+        return self._head
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report about how the file is run."""
+        found = list(self._artifact.notes)
+        if (kind := self._session.narrowed) is not None:
+            found.append(f"onnxruntime has no {kind} kernels for some operators here: it computed in float32.")
+        if self._alone:
+            found.append("Images are run one at a time: in a larger batch they change each other's scores.")
+        if self._fused is not None:
+            found.append(pad_fusion.note(self._fused))
+        return tuple(found)
+
+    @property
+    def precision(self) -> str | None:
+        """The format that everything was computed in instead of the file's own: "float32", or None."""
+        return None if self._session.narrowed is None else "float32"
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """The format that points are rounded to when the model reads them."""
+        return self._session.dtype
+
+    def confirm(self, points: Floats) -> Head:
+        """Look at the numbers: rows that are probabilities already need no second Softmax.
+
+        Args:
+            points: the first images, shape (m, *shape), m >= 1; a blank and noise in their range are added.
+
+        Returns:
+            The head in force from now on, also `head`.
+
+        Raises:
+            ModelError: the scores are no numbers, or the same whatever the image.
+        """
+        raw = self._raw(np.concatenate([points, confirmation.strangers(points)]))
+        confirmation.check(self._thing, raw, self._head.logits)
+        if confirmation.undecided(self._head) and confirmation.are_probabilities(raw):
+            self._head = self._head.as_probabilities()
+        if pad_fusion.wrong_optimisers(self._artifact.proto):
+            self._fused = self._difference_by_default(points, raw[: len(points)])
+        return self._head
+
+    def _difference_by_default(self, points: Floats, raw: Floats) -> float:
+        """How far onnxruntime's default optimisations would move the scores, as a share of their range."""
+        here, self._session = self._session, self._start([sessions.CPU], defaults=True)
+        try:
+            moved = np.abs(self._raw(points) - raw).max(axis=1)
+        finally:
+            self._session = here
+        return float((moved / np.maximum(np.ptp(raw, axis=1), 1e-12)).max())
 
     def logits(self, points: Floats) -> Floats:
-        """The scores before the tail.
+        """The scores before the tail, one a class.
 
         The batches are of one fixed size, the last one filled up with copies of its last image, so that an
         image's numbers do not depend on how many others are evaluated with it.
 
         Args:
-            points: model input, shape (m, *shape), any float dtype; cast to the model's own.
+            points: model input, shape (m, *shape), any float dtype; cast to the model's own, and flattened for a
+                model that takes flat pictures.
 
         Returns:
-            float32 (float64 if the model computes its scores in float64), shape (m, classes).
+            float32 (float64 if the model computes its scores in float64), shape (m, classes); see `explain.rows` for
+            what a binary head's one number becomes.
 
         Raises:
             ModelError: onnxruntime cannot run the model on such an input.
         """
+        return explain.rows(self._raw(points), self._head.kind == "binary", self._head.tail)
+
+    def _raw(self, points: Floats) -> Floats:
+        """The tensor that is read, shape (m, numbers)."""
         if not self._settled and len(points):
             self._settle(points[:1])
         rows = [self._run(points[i : i + self.batch_size]) for i in range(0, len(points), self.batch_size)]
         if not rows:
-            return np.empty((0, self._head.classes), dtype=np.float32)
+            return np.empty((0, self._head.numbers), dtype=np.float32)
         return np.concatenate(rows)
 
-    def _source(self, artifact: Artifact) -> str | bytes:
-        changed: ModelProto = with_output(with_float_input(artifact.proto), self._head.logits)
-        if changed is artifact.proto:
-            return str(artifact.path)
-        if changed.ByteSize() < MAX_MESSAGE:
-            return bytes(changed.SerializeToString())
-        self._folder = tempfile.TemporaryDirectory(prefix="geoaudit-")  # onnxruntime may map the weights: kept
-        path = f"{self._folder.name}/model.onnx"
-        onnx.save_model(changed, path, save_as_external_data=True, location="weights.bin")
-        return path
-
-    def _open(self, device: str) -> tuple[str, onnxruntime.InferenceSession]:
+    def _open(self, device: str) -> tuple[str, Session]:
         listed = _CUDA[0] in onnxruntime.get_available_providers()
         if device != "cpu" and listed:
             try:
-                session = self._create([_CUDA, _CPU])
-                if session.get_providers()[0] == _CUDA[0] and self._probe(session):
-                    return "cuda", session
+                session = self._start([_CUDA, sessions.CPU])
+                if session.engine.get_providers()[0] == _CUDA[0]:
+                    if self._probe(session):
+                        return "cuda", session
+                elif device == "auto":
+                    return "cpu", session  # the provider's libraries are missing: onnxruntime fell back by itself
+            except UsageError:
+                raise
             except Exception:  # a provider that is listed but cannot run fails in many ways
                 session = None
         if device == "cuda":
             why = "no probe inference worked on CUDA" if listed else "this onnxruntime is built without CUDA"
             raise UsageError("--device cuda", why, "Install a CUDA build with its libraries, or use --device cpu.")
         try:
-            return "cpu", self._create([_CPU])
+            return "cpu", self._start([sessions.CPU])
+        except GeoauditError:
+            raise
         except Exception as error:  # onnxruntime has no common base class for its errors
-            raise ModelError(
-                self._thing, f"onnxruntime {onnxruntime.__version__} cannot load it ({_brief(error)})",
-                "Check that the file is complete and its operator set is supported.",
-            ) from error  # fmt: skip
+            raise self._refused(error) from error
 
-    def _create(self, providers: list[Any]) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.use_deterministic_compute = True
-        options.log_severity_level = 4
-        onnxruntime.set_default_logger_severity(4)  # a provider's missing libraries are reported by `device`
-        try:
-            return onnxruntime.InferenceSession(self._model, options, providers=providers)
-        finally:
-            onnxruntime.set_default_logger_severity(2)
+    def _start(self, providers: list[Any], *, defaults: bool = False) -> Session:
+        return sessions.start(self._artifact, self._head.logits, providers, self.threads, self._custom_ops, defaults)
 
-    def _probe(self, session: onnxruntime.InferenceSession) -> bool:
-        sizes = zip(self._image.shape, (1, 3, 224, 224), strict=True)
-        blank = np.zeros([d if isinstance(d, int) and d > 0 else g for d, g in sizes])
-        given = session.get_inputs()[0]
-        dtype = np.float32 if given.type == "tensor(float)" else self._image.dtype
-        out = session.run([self._head.logits], {given.name: blank.astype(dtype)})[0]
-        return bool(np.isfinite(np.asarray(out, dtype=np.float64)).all())
+    def _refused(self, error: Exception) -> ModelError:
+        foreign = sessions.foreign_operators(self._artifact.proto)
+        if foreign and self._custom_ops is None:
+            return ModelError(
+                self._thing, f"uses operators that onnxruntime does not have: {', '.join(foreign)}",
+                "Give the library that holds them: --custom-ops FILE --gradient-free.",
+            )  # fmt: skip
+        return ModelError(
+            self._thing, f"onnxruntime {onnxruntime.__version__} cannot load it ({brief(error)})",
+            "Check that the file is complete and its operator set is supported.",
+        )  # fmt: skip
+
+    def _probe(self, session: Session) -> bool:
+        shape = blank_shape(self._image.shape)
+        if shape is None:
+            return False
+        return bool(np.isfinite(session.run(np.zeros(shape)).astype(np.float64)).all())
 
     def _settle(self, point: Floats) -> None:
-        """Find out once whether the model takes batches: some have a batch of one baked into a Reshape."""
+        """Find out once whether the model takes batches, and whether the images in one leave each other alone.
+
+        Some graphs have a batch of one baked into a Reshape, some take a mean or a decision over the whole batch.
+        """
         self._settled = True
         wanted, self.batch_size = self.batch_size, 1
-        alone = self._run(point)
         if wanted == 1:
             return
+        several = companions(point[0], wanted)
+        distinct = min(wanted, DISTINCT)
+        alone = np.concatenate([self._run(several[i : i + 1]) for i in range(distinct)])
+        self._alone = True
         try:
-            together = self._forward(np.repeat(point, wanted, axis=0))
+            together = self._forward(several)
         except ModelError:
             return
-        if together.size != wanted * alone.size:
+        if together.size != wanted * self._head.numbers:
             return
         scale = max(float(np.ptp(alone)), 1e-6)
-        if float(np.abs(together.reshape(wanted, -1) - alone).max()) <= 1e-2 * scale:
-            self.batch_size = wanted
+        difference = np.abs(together.reshape(wanted, -1)[:distinct] - alone).max()
+        same = SAME["float16" if self.input_dtype == np.float16 else "float32"]
+        if not difference > same * scale:
+            self.batch_size, self._alone = wanted, False
 
     def _run(self, points: Floats) -> Floats:
         missing = self.batch_size - len(points)
         batch = np.concatenate([points, np.repeat(points[-1:], missing, axis=0)]) if missing else points
         out = self._forward(batch)
-        if out.size != len(batch) * self._head.classes:
+        if out.size != len(batch) * self._head.numbers:
             raise ModelError(
                 self._thing, f"'{self._head.logits}' has shape {out.shape} for {len(batch)} images",
                 "Export the model with a dynamic batch axis, or a batch of 1.",
@@ -163,23 +230,15 @@ class Runtime:
         return np.asarray(out.reshape(len(batch), -1)[: len(points)])
 
     def _forward(self, batch: Floats) -> npt.NDArray[Any]:
-        if self._dtype.kind in "iu":
-            limits = np.iinfo(self._dtype)
-            batch = np.clip(np.rint(batch), limits.min, limits.max)
         try:
-            feed = {self._image.name: np.ascontiguousarray(batch, dtype=self._dtype)}
-            out = np.asarray(self._session.run([self._head.logits], feed)[0])
+            shaped = batch.reshape(len(batch), *own_shape(batch.shape[1:], len(self._image.shape)))
+            out = self._session.run(shaped)
         except Exception as error:  # onnxruntime has no common base class for its errors
             raise ModelError(
-                self._thing, f"onnxruntime cannot run it on shape {batch.shape} ({_brief(error)})",
+                self._thing, f"onnxruntime cannot run it on shape {batch.shape} ({brief(error)})",
                 f"The model declares the shape {self._image.shape}.",
             ) from error  # fmt: skip
         return out if out.dtype == np.float64 else out.astype(np.float32)
-
-
-def _brief(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:300] if text else type(error).__name__
 
 
 def _distribution_warnings() -> tuple[str, ...]:

@@ -14,11 +14,13 @@ from geoaudit.api import Floats, Ints
 from geoaudit.errors import ModelError, UsageError
 from geoaudit.model import engine, graph
 from geoaudit.model.activations import saved_bytes
+from geoaudit.model.boundary import own_shape
+from geoaudit.model.companions import SAME, companions
 from geoaudit.model.convert import convert
 from geoaudit.model.cores import usable_cores
 from geoaudit.model.engine import Setting
 from geoaudit.model.engine_memory import machine_key, recall, remember
-from geoaudit.model.explain import Space, values_torch
+from geoaudit.model.explain import Space, rows_torch, values_torch
 from geoaudit.model.head import Head
 from geoaudit.model.normalise import Normalised
 
@@ -68,6 +70,7 @@ class Twin:
         if remembered_as is not None:
             self._key = machine_key(remembered_as, self.device.type, self.threads, self._wanted)
         image = graph.tensor_info(graph.data_inputs(normalised.proto.graph)[0])
+        self._rank = len(image.shape)
         self._fixed = image.shape[0] if isinstance(image.shape[0], int) and image.shape[0] > 0 else None
         self._dtype: np.dtype[Any] = np.dtype(image.dtype if image.dtype.startswith("float") else np.float32)
         self._setting: Setting | None = None
@@ -89,16 +92,8 @@ class Twin:
             "batch_size": None if chosen is None else chosen.batch_size,
         }
 
-    @property
-    def precision(self) -> str:
-        """The coarsest format among input and weights: "float16", "float32" or "float64"."""
-        weights = {t.dtype for t in (*self._module.parameters(), *self._module.buffers())}
-        if self._dtype == np.float16 or weights & {torch.float16, torch.bfloat16}:
-            return "float16"
-        return "float32" if self._dtype == np.float32 or torch.float32 in weights else "float64"
-
     def logits(self, points: Floats) -> Floats:
-        """The scores before the tail, float32 (float64 for a float64 model), shape (m, classes).
+        """The scores before the tail, float32 (float64 for a float64 model), shape (m, classes); as of `Runtime`.
 
         Args:
             points: model input, shape (m, *shape), any float dtype; not changed.
@@ -158,12 +153,21 @@ class Twin:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # converted modules warn about their own code
-                out: torch.Tensor = self._module(x)
+                out: torch.Tensor = self._module(self._shaped(x))
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # converted modules raise whatever they meet
             raise self._broken(x, error) from error
-        return out.reshape(len(x), -1)
+        if out.numel() != len(x) * self.head.numbers:
+            raise ModelError(
+                self._thing, f"the converted model gives the shape {tuple(out.shape)} for {len(x)} images",
+                "Export the model with a dynamic batch axis, or a batch of 1.",
+            )  # fmt: skip
+        return rows_torch(out.reshape(len(x), -1), self.head.kind == "binary", self.head.tail)
+
+    def _shaped(self, x: torch.Tensor) -> torch.Tensor:
+        """The pictures as the model takes them."""
+        return x if self._rank == 4 else x.reshape(len(x), *own_shape(x.shape[1:], self._rank))
 
     def _broken(self, x: torch.Tensor, error: Exception) -> ModelError:
         where = None
@@ -176,7 +180,7 @@ class Twin:
             self._thing,
             f"the converted model cannot be evaluated on shape {tuple(x.shape)}"
             f"{f' at {where}' if where else ''} ({reason})",
-            "Export again with torch.onnx.export(model, ..., opset_version=17, dynamo=False).",
+            "Export again without that operator if you can, or audit without gradients: --gradient-free.",
         )
 
     def _tensor(self, points: Floats) -> torch.Tensor:
@@ -212,6 +216,8 @@ class Twin:
         layout, batch = self._wanted
         fixed = self._fixed or batch
         sizes = (int(fixed),) if fixed else self._affordable(point)
+        if fixed and not self._fixed and fixed > 1 and not self._takes_batches(point):
+            sizes = (1,)
         spatial = any(op in self.converted.ops for op in ("Conv", "MaxPool", "AveragePool"))
         layouts = (True, False) if layout is None and spatial else (bool(layout),)
 
@@ -224,19 +230,24 @@ class Twin:
 
     def _affordable(self, point: Floats) -> tuple[int, ...]:
         """Batch sizes whose activations fit the memory budget; (1,) if the model only takes single images."""
-        with torch.no_grad(), self._exact():
-            alone = _numpy(self._forward(self._tensor(point)))
-            try:
-                pair = _numpy(self._forward(self._tensor(_fill(point, 2))))
-            except ModelError:
-                return (1,)
-        scale = max(float(np.ptp(alone)), 1e-6)
-        if pair.shape[1] != alone.shape[1] or float(np.abs(pair - alone).max()) > 1e-2 * scale:
+        if not self._takes_batches(point):
             return (1,)
         weights = (*self._module.parameters(), *self._module.buffers())
         # Twice, because activations' gradients and convolution buffers come on top of what is saved.
         each = 2 * saved_bytes(lambda: self._batch(point, np.zeros(1, np.int64), "logit"), weights) + point.nbytes
         return tuple(s for s in _BATCHES[self.device.type] if s * each <= self._memory) or (1,)
+
+    def _takes_batches(self, point: Floats) -> bool:
+        """Whether images in one batch leave each other's scores alone."""
+        several = companions(point[0], 3)
+        with torch.no_grad(), self._exact():
+            alone = np.concatenate([_numpy(self._forward(self._tensor(image[None]))) for image in several])
+            try:
+                together = _numpy(self._forward(self._tensor(several)))
+            except ModelError:
+                return False
+        scale = max(float(np.ptp(alone)), 1e-6)
+        return not float(np.abs(together - alone).max()) > SAME["float32"] * scale
 
 
 def _device(wanted: str) -> torch.device:

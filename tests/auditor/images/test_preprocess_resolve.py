@@ -454,7 +454,7 @@ def test_a_fixed_input_overrules_a_file_but_not_silently(tmp_path: Path, make_mo
     assert (found.size, found.sources["size"]) == ((8, 8), "graph: input shape")
 
 
-@pytest.mark.parametrize(("shape", "told"), [(("N", 4, 8, 8), "4 channels"), (("N", 12), "four dimensions")])
+@pytest.mark.parametrize(("shape", "told"), [(("N", 4, 8, 8), "4 channels"), ((12,), "dimensions of a batch")])
 def test_models_that_take_no_pictures(tmp_path: Path, make_model: Build, shape: Any, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         resolved(tmp_path, make_model(shape), FULL)
@@ -463,3 +463,43 @@ def test_models_that_take_no_pictures(tmp_path: Path, make_model: Build, shape: 
 def test_a_grey_model_with_three_means_is_told(tmp_path: Path, make_model: Build) -> None:
     with pytest.raises(PreprocessingError, match=r"3 values of mean, but the model input has 1 channel"):
         resolved(tmp_path, make_model(("N", 1, 8, 8)), PreprocessOptions(preset="imagenet"))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shape"), [(64, (1, 8, 8)), (192, (3, 8, 8)), (784, (1, 28, 28)), (12, (3, 2, 2)), (3, (3, 1, 1))]
+)
+def test_a_flat_input_is_a_square_picture(tmp_path: Path, make_model: Build, numbers: int, shape: Any) -> None:
+    found = resolved(tmp_path, make_model(("N", numbers)), PreprocessOptions(range="0-1", mean="0", std="1"))
+    assert found.space.shape == shape
+    assert found.sources["size"] == "graph: numbers of the flat input"
+    assert found.sources["layout"] == "default for a flat input"
+
+
+def test_a_flat_input_in_the_order_that_is_asked_for(tmp_path: Path, make_model: Build) -> None:
+    options = PreprocessOptions(range="0-1", mean="0", std="1", layout="NHWC", size="4x16")
+    found = resolved(tmp_path, make_model(("N", 192)), options)
+    assert found.space.shape == (4, 16, 3) and found.channels == "RGB"
+
+
+def test_flat_inputs_that_leave_a_question(tmp_path: Path, make_model: Build) -> None:
+    options = {"range": "0-1", "mean": "0", "std": "1"}
+    with pytest.raises(PreprocessingError, match="96 numbers, which is no square") as caught:
+        resolved(tmp_path, make_model(("N", 96)), PreprocessOptions(**options))
+    assert "--size" in caught.value.way_out and "--channels" in caught.value.way_out
+    assert resolved(tmp_path, make_model(("N", 96)), PreprocessOptions(**options, size="4x8")).space.shape == (3, 4, 8)
+    with pytest.raises(PreprocessingError, match="neither grey nor colour"):
+        resolved(tmp_path, make_model(("N", 96)), PreprocessOptions(**options, size="8x6"))
+    with pytest.raises(PreprocessingError, match="--channels"):
+        resolved(tmp_path, make_model(("N", 64)), PreprocessOptions(**options, channels="BGR"))
+    with pytest.raises(PreprocessingError, match="size missing"):
+        resolved(tmp_path, make_model(("N", "F")), PreprocessOptions(**options))
+
+
+def test_a_preset_in_colour_does_not_contradict_a_flat_grey_input(tmp_path: Path, make_model: Build) -> None:
+    found = resolved(tmp_path, make_model(("N", 64)), PreprocessOptions(preset="imagenet", mean="0.5", std="0.5"))
+    assert (found.channels, found.size) == ("grey", (8, 8))
+
+
+def test_grey_pictures_without_a_channel_axis(tmp_path: Path, make_model: Build) -> None:
+    found = resolved(tmp_path, make_model(("N", 28, 20)), PreprocessOptions(range="0-1", mean="0", std="1"))
+    assert (found.layout, found.space.shape, found.channels) == ("NCHW", (1, 28, 20), "grey")

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from geoaudit.errors import ExitCode, ModelError
@@ -115,7 +115,8 @@ IMAGE = {"image": ["N", 3, 8, 8]}
             {},
             "2 inputs.*'left'.*'right'",
         ),
-        ({"row": ["N", 12]}, {"logits": ["N", 5]}, {}, "rank 2"),
+        ({"row": [12]}, {"logits": ["N", 5]}, {}, "rank 1"),
+        ({"picture": [3, 8, 8]}, {"logits": ["N", 5]}, {}, "without a batch axis"),
         (IMAGE, {"boxes": ["N", 9, 4], "scores": ["N", 9, 2]}, {}, "looks like a detector.*'boxes'"),
         (IMAGE, {"output0": [1, 84, 8400]}, {}, "looks like a detector"),
         (IMAGE, {"output0": ["N", 84]}, {"task": "detect"}, "is a detector"),
@@ -131,3 +132,42 @@ def test_what_is_no_classifier_is_refused(tmp_path, inputs, outputs, metadata, r
 def test_an_ultralytics_classifier_is_accepted(tmp_path):
     path = _save(tmp_path, IMAGE, {"output0": ["N", 84]}, {"task": "classify"})
     assert load(path).metadata == {"task": "classify"}
+
+
+@pytest.mark.parametrize("shape", [["N", 5], ["N", 5, 1], ["N", 1, 1, 5], ["N", 5, 1, 1]])
+@pytest.mark.parametrize("image", [["N", 64], ["N", 8, 8], ["N", 3, 8, 8]])
+def test_rows_and_pictures_of_other_ranks_are_accepted(tmp_path, image, shape):
+    assert load(_save(tmp_path, {"image": image}, {"scores": shape})).outputs[0].shape == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("training", TensorProto.BOOL, False),
+        ("model/is_training:0", TensorProto.BOOL, False),
+        ("keep_prob", TensorProto.FLOAT, 1.0),
+        ("dropout_rate", TensorProto.FLOAT, 0.0),
+        ("keras_learning_phase", TensorProto.INT32, 0),
+    ],
+)
+def test_switches_are_set(tiny, name, kind, value):
+    proto = tiny().proto()
+    proto.graph.input.append(helper.make_tensor_value_info(name, kind, []))
+    path = tiny().folder / "switch.onnx"
+    onnx.save(proto, str(path))
+    found = load(path)
+    assert [info.name for info in found.inputs] == ["image"]
+    constant = next(t for t in found.proto.graph.initializer if t.name == name)
+    assert numpy_helper.to_array(constant) == value
+    assert len(found.notes) == 1 and f"'{name}'" in found.notes[0]
+
+
+@pytest.mark.parametrize(("name", "shape"), [("training", [4]), ("temperature", [])])
+def test_other_extra_inputs_are_refused(tiny, name, shape):
+    proto = tiny().proto()
+    proto.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    path = tiny().folder / "extra.onnx"
+    onnx.save(proto, str(path))
+    with pytest.raises(ModelError, match="2 inputs") as caught:
+        load(path)
+    assert "Bake other inputs in" in caught.value.way_out

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import torch
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from geoaudit.errors import ModelError, UsageError
 from geoaudit.model import engine
@@ -64,11 +65,47 @@ def test_fixed_and_baked_batches(tiny, opened, points):
     free = opened(tiny().save("free.onnx")).twin.value_and_gradient(points, TARGETS, "logit")[1]
     fixed = opened(tiny(batch=3).save("fixed.onnx")).twin
     np.testing.assert_allclose(fixed.value_and_gradient(points, TARGETS, "logit")[1], free, atol=1e-6)
-    assert fixed.engine["batch_size"] == 3
     middle = [helper.make_node("Reshape", ["relu", "one"], ["baked"])]
     baked = opened(tiny(middle=middle, constants={"one": np.array([1, 4, 8, 8])}).save("baked.onnx")).twin
     np.testing.assert_allclose(baked.value_and_gradient(points, TARGETS, "logit")[1], free, atol=1e-6)
-    assert baked.engine["batch_size"] == 1
+
+
+def test_images_that_change_each_others_scores_are_run_alone(tiny, opened, points):
+    middle = [helper.make_node("CumSum", ["relu", "first"], ["mixed"])]
+    free = opened(tiny().save("free.onnx")).twin.value_and_gradient(points, TARGETS, "logit")[1]
+    mixed = opened(tiny(middle=middle, constants={"first": np.array(0)}).save("mixed.onnx")).twin
+    np.testing.assert_allclose(mixed.value_and_gradient(points, TARGETS, "logit")[1], free, atol=1e-6)
+    assert mixed.engine["batch_size"] == 1
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_flat_models_take_pictures_and_give_gradients_of_pictures(tiny, opened, points, layout):
+    proto = tiny().proto()
+    proto.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 192]))
+    proto.graph.node.insert(0, helper.make_node("Reshape", ["image", "inner"], ["planes"]))
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([-1, 3, 8, 8]), "inner"))
+    next(node for node in proto.graph.node if node.op_type == "Conv").input[0] = "planes"
+    path = tiny().folder / "flat.onnx"
+    onnx.save(proto, str(path))
+    bench, given = opened(path), points
+    free = opened(tiny().save()).twin.value_and_gradient(points, TARGETS, "logit")[1]
+    if layout == "NHWC":  # the same numbers in the same order, read as another picture
+        given, free = points.reshape(11, 8, 8, 3), free.reshape(11, 8, 8, 3)
+    np.testing.assert_allclose(bench.runtime.logits(given), bench.twin.logits(given), atol=1e-5)
+    np.testing.assert_allclose(bench.twin.value_and_gradient(given, TARGETS, "logit")[1], free, atol=1e-6)
+
+
+def test_probabilities_are_explained_by_their_logarithms(tiny, opened, points):
+    tail = [helper.make_node("Softmax", ["logits"], ["p"]), helper.make_node("Pow", ["p", "unit"], ["y"])]
+    path = tiny(tail=tail, outputs=["y"], constants={"unit": np.ones(1, np.float32)}).save()
+    bench = opened(path)
+    twin = type(bench.twin)(bench.normalised, bench.runtime.confirm(points), device="cpu", threads=1)
+    assert twin.head.tail == "Probabilities"
+    value, gradient = twin.value_and_gradient(points, TARGETS, "logit")
+    known = opened(tiny(tail=tail[:1], outputs=["p"]).save("known.onnx")).twin
+    expected, wanted = known.value_and_gradient(points, TARGETS, "log-probability")
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    np.testing.assert_allclose(gradient, wanted, atol=1e-4)
 
 
 def test_memory_bounds_the_batch(tiny, opened, points):
@@ -86,13 +123,11 @@ def test_no_gradient_is_one_clear_error(tiny, opened, points):
 
 
 def test_a_node_that_cannot_run_is_named(tiny, opened, points):
-    middle = [helper.make_node("Resize", ["relu", "", "scales"], ["wide"], name="culprit", mode="nearest")]
-    constants = {
-        "scales": np.array([1, 2, 1, 1], np.float32),
-        "matrix": np.zeros((8 * 64, 5), np.float32),
-    }
-    with pytest.raises(ModelError, match=r"evaluated on .* at 'wide' \(Resize, node 'culprit'\)"):
-        opened(tiny(middle=middle, constants=constants).save()).twin.logits(points)
+    twin = opened(tiny(middle=[helper.make_node("Softplus", ["relu"], ["smooth"], name="culprit")]).save()).twin
+    broken = next(m for m in twin.converted.module.modules() if getattr(m, "op_type", "") == "Softplus")
+    broken._function = lambda x: x.reshape(7, -1)
+    with pytest.raises(ModelError, match=r"evaluated on .* at 'smooth' \(Softplus, node 'culprit'\)"):
+        twin.logits(points)
 
 
 def test_global_state_is_left_alone(tiny, opened, points):
@@ -126,3 +161,11 @@ def test_the_measurement_keeps_to_its_budget(monkeypatch):
     chosen = engine.choose(evaluate, (True, False), (8, 4, 16, 64))
     assert chosen == Setting(False, 8)
     assert clock[0] < 2 * engine.BUDGET_SECONDS
+
+
+def test_a_wished_batch_size_is_not_used_where_images_change_each_other(tiny, points, opened):
+    spoil = [helper.make_node("ReduceMean", ["relu"], ["m"], axes=[0]), helper.make_node("Sub", ["relu", "m"], ["c"])]
+    twin = opened(tiny(middle=spoil).save(), batch_size=4).twin
+    together = twin.logits(points)
+    assert twin.setting is not None and twin.setting.batch_size == 1
+    np.testing.assert_array_equal(together[3:4], twin.logits(points[3:4]))
