@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _API = (
     *("Attributions", "Check", "Control", "Cost", "Curve", "Evidence", "Finding", "InputSpace", "Method"),
-    *("Metric", "Parameters", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded"),
+    *("Metric", "Need", "Parameters", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded"),
     *("Scores", "Status", "Subject", "SweepCurves", "Walk", "WalkRecord"),
 )
 

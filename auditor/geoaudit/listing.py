@@ -12,7 +12,7 @@ from geoaudit.terminal import console
 
 
 def method_table(plugins: str | None) -> None:
-    """Methods, then controls."""
+    """Methods, then controls; what each needs of the model, and whether it runs unless others are named."""
     shelf = load(pinned(plugins)).methods
     entries = sorted(shelf.items(), key=lambda item: (item[1].cls.kind != "method", item[0]))
     rows = [
@@ -20,6 +20,8 @@ def method_table(plugins: str | None) -> None:
             name,
             e.cls.kind,
             e.cls.title,
+            ", ".join(sorted(e.cls.needs)) or "outputs",
+            "yes" if e.cls.default else "no",
             ", ".join(sorted(e.cls.flags)),
             _parameters(e),
             e.cls.reference,
@@ -27,7 +29,11 @@ def method_table(plugins: str | None) -> None:
         )
         for name, e in entries
     ]
-    _print("Methods and controls", ("id", "kind", "title", "flags", "parameters", "reference", "from"), rows)
+    _print(
+        "Methods and controls",
+        ("id", "kind", "title", "needs", "by default", "flags", "parameters", "reference", "from"),
+        rows,
+    )
 
 
 def metric_table(plugins: str | None) -> None:
@@ -43,10 +49,13 @@ def metric_table(plugins: str | None) -> None:
 def check_table(plugins: str | None) -> None:
     """Checks."""
     rows = [
-        (name, e.cls.title, e.cls.examines, _parameters(e), e.cls.reference, e.provider)
+        (
+            name, e.cls.title, e.cls.examines, ", ".join(sorted(e.cls.needs)) or "outputs", _parameters(e),
+            e.cls.reference, e.provider,
+        )
         for name, e in sorted(load(pinned(plugins)).checks.items())
-    ]
-    _print("Checks", ("id", "title", "examines", "parameters", "reference", "from"), rows)
+    ]  # fmt: skip
+    _print("Checks", ("id", "title", "examines", "needs", "parameters", "reference", "from"), rows)
 
 
 def selftest_table() -> bool:

@@ -1,14 +1,15 @@
 """Which plugins exist.
 
-Built-ins come from an explicit list. Third parties declare an entry point in the group `geoaudit.plugins`
-whose value is a plugin class; its id must be "<distribution>/<name>", so that nobody can replace a built-in
-or another package's plugin. `pinned` says which distributions may load at all.
+Built-ins come from an explicit list of classes, and of functions that make an `Offer` of several. Third
+parties declare an entry point in the group `geoaudit.plugins` whose value is a plugin class; its id must be
+"<distribution>/<name>", so that nobody can replace a built-in or another package's plugin. `pinned` says
+which distributions may load at all.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -38,6 +39,19 @@ class Entry:
 
     cls: type[Any]
     provider: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Several plugin classes of one provider, made by a function: adapters of a package that may be missing.
+
+    Attributes:
+        provider: distribution and version, such as "captum 0.9.0".
+        classes: the classes; empty where the package is not installed.
+    """
+
+    provider: str
+    classes: tuple[type[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class Registry:
         """Ids of the methods of this kind ("method" or "control"), sorted."""
         return sorted(name for name, entry in self.methods.items() if entry.cls.kind == kind)
 
+    def default(self, kind: str) -> list[str]:
+        """Ids of the methods of this kind that run when none is named, sorted."""
+        return [name for name in self.of_kind(kind) if self.methods[name].cls.default]
+
 
 def load(pinned: Sequence[str] | None = None) -> Registry:
     """The built-ins and the third-party plugins that may load.
@@ -101,13 +119,22 @@ def load(pinned: Sequence[str] | None = None) -> Registry:
     registry = Registry()
     for place in BUILT_IN:
         module, name = place.split(":")
-        registry.add(getattr(import_module(module), name), f"geoaudit {__version__}")
+        for cls, provider in _offered(getattr(import_module(module), name)):
+            registry.add(cls, provider)
     found = sorted(entry_points(group=GROUP), key=lambda point: (_distribution(point), point.name))
     _require_installed(pinned, found)
     for point in found:
         if pinned is None or _distribution(point) in pinned:
             registry.add(*_third_party(point))
     return registry
+
+
+def _offered(found: type[Any] | Callable[[], Offer]) -> list[tuple[type[Any], str]]:
+    """The classes behind one place of the built-ins' list, each with its provider."""
+    if isinstance(found, type):
+        return [(found, f"geoaudit {__version__}")]
+    offer = found()
+    return [(cls, offer.provider) for cls in offer.classes]
 
 
 def _distribution(point: EntryPoint) -> str:
@@ -153,6 +180,9 @@ def pick(shelf: Mapping[str, Entry], wanted: Iterable[str], what: str) -> list[s
         if name not in shelf:
             near = difflib.get_close_matches(name, shelf, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(shelf))}."
+            package, slash, _ = name.partition("/")
+            if slash and not any(known.startswith(f"{package}/") for known in shelf):
+                hint = f"Is the package {package} installed? {hint}"
             raise UsageError(f"{what} '{name}'", "is unknown", hint)
     return chosen
 

@@ -88,6 +88,9 @@ def summary(report: Report) -> Table:
     table.add_column("NCC", justify="right")
     table.add_column("S/|Δf|", justify="right")
     methods = {method.id: method for method in report.methods}
+    idle = [method.id for method in report.methods if method.status == "skipped"]
+    if idle:
+        table.caption = f"Not applicable without gradients: {', '.join(idle)}"
     for entry in report.ranking.entries:
         table.add_row(*_row(entry, methods[entry.method]), style=TIER_STYLE[entry.tier])
     return table

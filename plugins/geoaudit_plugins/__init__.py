@@ -1,6 +1,7 @@
 """The built-in plugins: methods, controls, checks and metrics, one file each.
 
-Built-ins are this list; nothing is found by importing and looking.
+Built-ins are this list; nothing is found by importing and looking.  A place names a plugin class, or a function
+that offers several classes of one package, none where that package is not installed.
 """
 
 BUILT_IN = (
@@ -9,6 +10,9 @@ BUILT_IN = (
     "geoaudit_plugins.methods.guided_ig:GuidedIG",
     "geoaudit_plugins.methods.guided_ig_bounded:GuidedIGBounded",
     "geoaudit_plugins.methods.integrated_gradients:IntegratedGradients",
+    "geoaudit_plugins.methods.occlusion:Occlusion",
+    "geoaudit_plugins.methods.rise:Rise",
+    "geoaudit_plugins.captum_methods:offer",
     "geoaudit_plugins.controls.center:Center",
     "geoaudit_plugins.controls.edges:Edges",
     "geoaudit_plugins.controls.input_difference:InputDifference",
@@ -30,4 +34,4 @@ BUILT_IN = (
     "geoaudit_plugins.metrics.srg:Srg",
     "geoaudit_plugins.metrics.sufficiency:Sufficiency",
 )
-"""Every built-in, as module:class."""
+"""Every built-in, as module:class or module:function."""

@@ -6,7 +6,7 @@ import pytest
 
 from geoaudit import Attributions, Check, Method, Metric, Parameters, registry
 from geoaudit.errors import ExitCode, PluginError, UsageError
-from geoaudit.registry import Registry
+from geoaudit.registry import Offer, Registry
 
 
 class Plain(Method):
@@ -33,7 +33,39 @@ def test_the_built_ins_are_there_and_sorted_by_kind(built_in):
     assert built_in.of_kind("method") == sorted(built_in.of_kind("method"))
     assert set(built_in.of_kind("method")) | set(built_in.of_kind("control")) == set(built_in.methods)
     assert "srg" in built_in.metrics and "completeness" in built_in.checks
-    assert all(entry.provider.startswith("geoaudit ") for entry in built_in.methods.values())
+    assert all(entry.provider.split()[0] in ("geoaudit", "captum") for entry in built_in.methods.values())
+
+
+def test_only_default_methods_run_unnamed(built_in):
+    chosen = built_in.default("method")
+    assert {"occlusion", "rise", "integrated-gradients"} <= set(chosen) <= set(built_in.of_kind("method"))
+    assert [n for n in built_in.of_kind("method") if n not in chosen] == [
+        n for n in built_in.of_kind("method") if n.startswith("captum/")
+    ]
+    assert built_in.default("control") == built_in.of_kind("control")
+
+
+def test_methods_need_gradients_unless_they_say_otherwise(built_in):
+    needs = {name: entry.cls.needs for name, entry in built_in.methods.items()}
+    assert Plain.needs == needs["gradient"] == needs["guided-ig"] == {"gradients"}
+    assert needs["occlusion"] == needs["rise"] == needs["edges"] == frozenset()
+    assert {name for name, entry in built_in.checks.items() if entry.cls.needs} == {"parity", "gradient-parity"}
+
+
+def test_one_place_of_the_built_ins_may_offer_several_classes_or_none(monkeypatch):
+    import geoaudit_plugins
+
+    offers = {"some": Offer("pack 1.0", (Plain,)), "none": Offer("missing", ())}
+    module = type("Places", (), {name: staticmethod(lambda offer=offer: offer) for name, offer in offers.items()})
+    monkeypatch.setattr(geoaudit_plugins, "BUILT_IN", ("places:some", "places:none"))
+    monkeypatch.setattr(registry, "import_module", lambda name: module)
+    loaded = registry.load(())
+    assert {name: entry.provider for name, entry in loaded.methods.items()} == {"pack/plain": "pack 1.0"}
+
+
+def test_an_unknown_id_with_a_package_in_front_asks_whether_that_is_installed(built_in):
+    with pytest.raises(UsageError, match=r"Is the package nowhere installed\?"):
+        registry.pick(built_in.methods, ["nowhere/map"], "--methods")
 
 
 def test_an_id_belongs_to_one_plugin_and_both_claimants_are_named():

@@ -22,7 +22,14 @@ from geoaudit import (
 from geoaudit.analytic import AnalyticProbe
 from geoaudit.scoring.sweep import Sweep, SweepCache
 
-REGISTRY = registry.load(())
+
+def _own(shelf):
+    """What geoaudit itself provides; adapters of other packages have tests of their own."""
+    return {name: entry for name, entry in shelf.items() if entry.provider.startswith("geoaudit ")}
+
+
+LOADED = registry.load(())
+REGISTRY = registry.Registry(_own(LOADED.methods), _own(LOADED.metrics), _own(LOADED.checks))
 ALL = [*REGISTRY.methods.items(), *REGISTRY.metrics.items(), *REGISTRY.checks.items()]
 BUDGETS = ("quick", "standard", "thorough")
 QUADRATURE = Quadrature(node_limit=64, scan=33, first_nodes=16)
@@ -76,6 +83,7 @@ def test_facts_are_declared(name, entry):
     assert module.__doc__ and cls.__doc__, "say what it does"
     cited = ("Source:", "arXiv", "Control", "test", "certificate", "section")
     assert any(word in f"{module.__doc__} {cls.reference}" for word in cited), "say where it comes from"
+    assert entry not in REGISTRY.methods.values() or (cls.default is True and cls.needs <= {"gradients"})
     for parameter, field in cls.Parameters.model_fields.items():
         assert field.description and not field.is_required(), f"{parameter} needs a description and a default"
 
@@ -156,6 +164,9 @@ def test_cost_and_memory_are_announced(name, budget):
     method.attribute(problems, probe)
     spent = probe.spent.gradients / len(problems)
     assert (cost.gradients > 0) == (spent > 0), "a method that asks for gradients says so, and only such a one"
+    assert (method.needs == frozenset()) == (spent == 0), "a gradient-free audit runs what needs no gradients"
+    if method.family == "perturbation":
+        assert probe.spent.forwards / len(problems) <= cost.forwards
     if method.family == "gradient" or isinstance(method, Control):
         assert spent == cost.gradients
 

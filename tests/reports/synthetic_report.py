@@ -40,6 +40,7 @@ CONTROLS: dict[str, tuple[str, float, float | None]] = {
     "inverted:integrated-gradients": ("Integrated Gradients, inverted", -0.19, 0.9951),
 }
 NO_NCC = "attributions do not add up to Δf"
+NOT_APPLICABLE = "not applicable: needs gradients, and the audit is gradient-free"
 CRASH = "ran out of memory at 64 samples"
 
 
@@ -86,6 +87,34 @@ def build(images: int = len(IMAGES)) -> Report:
             "exit_code": 0,
         }
     )
+
+
+def gradient_free() -> Report:
+    """The same audit without gradients: `occlusion` is the only method that was applicable."""
+    told = build().model_dump(mode="json")
+    idle = [name for name in METHODS if name != "gradient"]
+    for method in told["methods"]:
+        if method["id"] in idle:
+            method |= {"status": "skipped", "reason": NOT_APPLICABLE, "ncc_profile": [], "readings": []}
+            method["cost"] = {"gradients": 0, "forwards": 0, "seconds": 0}
+            method["scores"] = {
+                n: _score(None, 0, True, NOT_APPLICABLE) | {"status": "SKIP"} for n in ("ncc-violation", "srg")
+            }
+        elif method["id"] == "gradient":
+            method |= {"id": "occlusion", "title": "Occlusion", "family": "perturbation"}
+            method["scores"]["ncc-violation"] |= {"status": "SKIP", "reason": "no walk (9)"}
+    for rows, key in (
+        (told["per_image"], "method"),
+        (told["curves"], "method"),
+        (told["ranking"]["entries"], "method"),
+    ):
+        rows[:] = [row | {key: "occlusion"} if row[key] == "gradient" else row for row in rows if row[key] not in idle]
+    told["methods"].sort(key=lambda m: m["id"])
+    told["model"]["conversion"] = {"passes": [], "ops": {}, "extensions": [], "straight_through": []}
+    told["parity"] |= dict.fromkeys(("max_abs_diff", "max_rel_diff", "top1_agreement", "tolerance"))
+    told["parity"] |= {"status": "SKIP", "reason": "not converted: --gradient-free", "images": 0}
+    told["parity"]["gradient"] = {"directions": 0, "median_rel_error": None, "max_rel_error": None, "tolerance": None}
+    return Report.model_validate(told)
 
 
 def write_maps(report: Report, path: Path, photos: bool = True, side: int = SIDE) -> None:
@@ -136,8 +165,19 @@ def _model() -> dict[str, Any]:
         "inputs": [{"name": "image", "dtype": "float32", "shape": ["N", 3, 224, 224]}],
         "outputs": [{"name": "logits", "dtype": "float32", "shape": ["N", 1000]}],
         "metadata": {"homepage": "https://example.org/<b>"},
-        "conversion": {"passes": ["fold constants"], "ops": {"Conv": 49, "Clip": 33}, "extensions": []},
-        "explained_output": {"name": "logits", "space": "logit", "tail_removed": None},
+        "conversion": {
+            "passes": ["fold constants"],
+            "ops": {"Conv": 49, "Clip": 33},
+            "extensions": ["Gelu-20"],
+            "straight_through": ["QuantizeLinear"],
+        },
+        "explained_output": {
+            "name": "logits",
+            "space": "logit",
+            "tail_removed": None,
+            "kind": "multi-label",
+            "reading": "'logits' holds one score for each of 1000 independent classes.",
+        },
     }
 
 

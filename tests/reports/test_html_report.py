@@ -127,6 +127,16 @@ def test_the_first_screen_says_what_was_found(document: Document) -> None:
     assert "Gate: PASS" not in document.text
 
 
+def test_the_first_screen_says_that_gradients_explain_a_stand_in(report: Report) -> None:
+    from geoaudit_reports.html.views import summary
+
+    told = report.model_dump(mode="json")
+    rounded = summary.build(report)
+    assert any("stand-in of the model" in sentence for sentence in rounded.sentences)
+    told["model"]["conversion"]["straight_through"] = []
+    assert not any("stand-in" in sentence for sentence in summary.build(Report.model_validate(told)).sentences)
+
+
 def test_controls_stand_in_place_without_a_number(page: str) -> None:
     table = page[page.index('<section id="ranking"') : page.index('<section id="faithfulness"')]
     order = re.findall(r'<th scope="row".*?<small>([a-z:-]+)</small></th>', table)

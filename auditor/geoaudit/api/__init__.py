@@ -9,7 +9,7 @@ from geoaudit.api.checks import Check, Finding, Status, Subject
 from geoaudit.api.methods import Control, Flag, Method, PathMethod
 from geoaudit.api.metrics import Evidence, Metric, Scores, SweepCurves
 from geoaudit.api.parameters import Parameters
-from geoaudit.api.probe import Cost, Probe, Quadrature
+from geoaudit.api.probe import Cost, Need, Probe, Quadrature
 from geoaudit.api.problems import Floats, InputSpace, Ints, Problems
 from geoaudit.api.walks import Attributions, Curve, Polyline, Recorded, Walk, WalkRecord
 
@@ -27,6 +27,7 @@ __all__ = [
     "Ints",
     "Method",
     "Metric",
+    "Need",
     "Parameters",
     "PathMethod",
     "Polyline",

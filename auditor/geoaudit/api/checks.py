@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from geoaudit.api.methods import Method
 from geoaudit.api.parameters import Parameters as _Parameters  # inside a class the name is its own parameters
-from geoaudit.api.probe import Probe
+from geoaudit.api.probe import Need, Probe
 from geoaudit.api.problems import Problems
 from geoaudit.api.walks import WalkRecord
 
@@ -56,12 +56,14 @@ class Check(ABC):
     Class attributes:
         id, title, reference: as for methods.
         examines: "model": called once with the audited problems; "method": called for every method.
+        needs: what it needs of the model besides its outputs; nothing unless it says otherwise.
     """
 
     id: ClassVar[str]
     title: ClassVar[str]
     reference: ClassVar[str]
     examines: ClassVar[Literal["model", "method"]]
+    needs: ClassVar[frozenset[Need]] = frozenset()
     Parameters: ClassVar[type[_Parameters]] = _Parameters
 
     def __init__(self, parameters: _Parameters | None = None) -> None:
@@ -80,7 +82,8 @@ class Subject:
         method: the method, or None when the model is examined.
         image_ids: all audited images.
         records: for a method, what was measured on every image's walk, in the order of `image_ids`.
-        parity: the parity certificate, keys as in the report's `parity`.
+        parity: the parity certificate, keys as in the report's `parity`; its numbers are null where the model
+            was not converted.
         labels: keys as in the report's `data.labels`.
         classes: number of classes of the model.
     """

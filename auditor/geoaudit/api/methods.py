@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from geoaudit.api.parameters import Parameters as _Parameters  # inside a class the name is its own parameters
-from geoaudit.api.probe import Cost, Probe, Quadrature
+from geoaudit.api.probe import Cost, Need, Probe, Quadrature
 from geoaudit.api.problems import Problems
 from geoaudit.api.walks import Attributions, Walk
 
@@ -23,6 +23,9 @@ class Method(ABC):
         family: "path", "gradient", "perturbation", "control", ...
         reference: paper, year, arXiv id or DOI.
         flags: what the ranking must know.
+        needs: what it needs of the model besides its outputs.  {"gradients"} unless it says otherwise: a method
+            that asks the probe for outputs alone declares an empty set, and gradient-free audits run it.
+        default: whether it runs when no method is named; one that is not has to be named with --methods.
         budgets: parameters that a budget ("quick", "standard", "thorough") sets other than the defaults.
     """
 
@@ -32,6 +35,8 @@ class Method(ABC):
     reference: ClassVar[str]
     kind: ClassVar[Literal["method", "control"]] = "method"
     flags: ClassVar[frozenset[Flag]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    default: ClassVar[bool] = True
     budgets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     Parameters: ClassVar[type[_Parameters]] = _Parameters
 
@@ -75,7 +80,11 @@ class PathMethod(Method):
 
 
 class Control(Method):
-    """A map that a method must beat; scored like every method, never numbered in the ranking."""
+    """A map that a method must beat; scored like every method, never numbered in the ranking.
 
+    Unless it says otherwise it needs no gradients.
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
     kind: ClassVar[Literal["method", "control"]] = "control"
     family: ClassVar[str] = "control"

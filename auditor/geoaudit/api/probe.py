@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api.problems import Floats, Ints, Problems
 from geoaudit.api.walks import Attributions
+
+Need = Literal["gradients"]
+"""What a method or check may need of the model besides its outputs; a gradient-free audit has no gradients."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,19 @@ class Probe(Protocol):
         ...
 
     def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[npt.NDArray[np.float64], Floats]:
-        """The explained output (m,) and its gradient with respect to the points (m, *shape), from torch."""
+        """The explained output (m,) and its gradient with respect to the points (m, *shape), from torch.
+
+        Raises:
+            PluginError: the audit is gradient-free; a plugin whose `needs` name the gradients is not run then.
+        """
         ...
 
     def straight_line(self, problems: Problems) -> Attributions:
-        """Integrated gradients along the straight line; computed once and shared by everyone who asks."""
+        """Integrated gradients along the straight line; computed once and shared by everyone who asks.
+
+        Raises:
+            PluginError: as for `value_and_gradient`.
+        """
         ...
 
     def rng(self, *key: str) -> np.random.Generator:

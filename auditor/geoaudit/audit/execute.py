@@ -5,47 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-import numpy as np
 
 from geoaudit.api import Cost, Method, Problems
 from geoaudit.audit import provenance
 from geoaudit.audit.assemble import Facts, assemble
 from geoaudit.audit.attribute import attribute
 from geoaudit.audit.groups import groups
-from geoaudit.audit.inputs import Inputs, gather
+from geoaudit.audit.inputs import Inputs
 from geoaudit.audit.maps import MapWriter
 from geoaudit.audit.observer import Observer
-from geoaudit.audit.plan import Plan, Speed, make_plan, measure_speed
+from geoaudit.audit.opening import Engines, certify_model, open_model
+from geoaudit.audit.plan import Plan, Speed, make_plan
 from geoaudit.audit.probe import ModelProbe
-from geoaudit.audit.result import CalibrationCase, Parity, Report
+from geoaudit.audit.result import CalibrationCase, Report
 from geoaudit.audit.score import BROKEN, Scorer
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Tally
 from geoaudit.errors import GeoauditError
-from geoaudit.images.preprocess import resolve
-from geoaudit.model import artifact as artifacts
-from geoaudit.model import head as heads
-from geoaudit.model.artifact import Artifact
-from geoaudit.model.head import Head
-from geoaudit.model.normalise import normalise
-from geoaudit.model.parity import certify, raise_if_failed
-from geoaudit.model.runtime import Runtime
-from geoaudit.model.twin import Twin
 from geoaudit.registry import load
 from geoaudit.selftest import run_selftest
-
-
-@dataclass(frozen=True)
-class Engines:
-    """The audited file and the two engines that evaluate it."""
-
-    artifact: Artifact
-    head: Head
-    runtime: Runtime
-    twin: Twin
-    notes: tuple[str, ...]
 
 
 def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails: bool = True) -> Report:
@@ -65,11 +43,11 @@ def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails
     """
     started, clock = provenance.now(), time.perf_counter()
     plan = make_plan(settings, load(settings.plugins))
-    engines, inputs = _open(settings, tell)
+    engines, inputs = open_model(settings, tell)
     calibration = _calibrate(tell)
     space = settings.explain
     probe = ModelProbe(engines.runtime, engines.twin, space, engines.head.tail, plan.budget.quadrature, settings.seed)
-    parity, speed = _certify(engines, inputs, settings, tell)
+    parity, speed = certify_model(engines, inputs, settings, tell)
     cost = plan.cost(inputs.preprocessing.space) * len(inputs.files)
     estimate = speed.seconds(cost)
     tell.say(_announcement(plan, inputs, cost, estimate, time.perf_counter() - clock))
@@ -77,8 +55,7 @@ def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails
     for metric, reason in sorted(_broken_metrics(tallies).items()):
         tell.warn(f"{metric}: {reason}")
     facts = Facts(
-        settings, plan, engines.artifact, engines.head, engines.twin, engines.runtime, inputs, parity, calibration,
-        tallies, sample, engines.notes, estimate,
+        settings, plan, engines, inputs, parity, calibration, tallies, sample, estimate,
     )  # fmt: skip
     tell.stage("ranking", 1)
     return assemble(facts, probe, started, lambda: time.perf_counter() - clock)
@@ -95,41 +72,6 @@ def _calibrate(tell: Observer) -> list[CalibrationCase]:
             "This is a defect of geoaudit or of a numerical library; `geoaudit selftest` shows the numbers.",
         )  # fmt: skip
     return cases
-
-
-def _open(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
-    """Load and convert the model, and gather the images."""
-    tell.stage("loading the model", 2)
-    artifact = artifacts.load(settings.model)
-    head = heads.find(artifact)
-    preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
-    runtime = Runtime(artifact, head, settings.device)
-    for warning in runtime.warnings:
-        tell.warn(warning)
-    tell.advance(1)
-    inputs = gather(settings, artifact, head, runtime, preprocessing, tell)
-    tell.stage("converting", 1)
-    normalised = normalise(artifact.proto, head)
-    twin = Twin(
-        normalised,
-        head,
-        settings.device,
-        batch_size=settings.batch_size,
-        thing=str(settings.model),
-        remembered_as=artifact.sha256,
-    )
-    return Engines(artifact, head, runtime, twin, normalised.notes), inputs
-
-
-def _certify(engines: Engines, inputs: Inputs, settings: Settings, tell: Observer) -> tuple[Parity, Speed]:
-    """The parity certificate and, since everything is warm then, the speed."""
-    tell.stage("comparing with onnxruntime", 2)
-    rng = np.random.default_rng([settings.seed, 1])
-    targets = inputs.targets[: len(inputs.first)]
-    parity = certify(engines.runtime, engines.twin, inputs.first, targets, settings.explain, rng)
-    raise_if_failed(parity, str(settings.model))
-    tell.advance(1)
-    return parity, measure_speed(engines.runtime, engines.twin, inputs.first[:1], settings.explain)
 
 
 def _announcement(plan: Plan, inputs: Inputs, cost: Cost, estimate: float, spent: float) -> str:

@@ -20,7 +20,6 @@ from geoaudit.images.labels import Labelling, resolve_labels
 from geoaudit.images.preprocess import Preprocessing
 from geoaudit.model import explain
 from geoaudit.model.artifact import Artifact
-from geoaudit.model.head import Head
 from geoaudit.model.runtime import Runtime
 
 GROUP = 8
@@ -60,17 +59,19 @@ class Inputs:
 def gather(
     settings: Settings,
     artifact: Artifact,
-    head: Head,
     runtime: Runtime,
     preprocessing: Preprocessing,
     tell: Observer,
 ) -> Inputs:
     """Find, decode and classify the images once; their pixels are not kept.
 
+    The first images also confirm how the model's scores are to be read: `runtime.head` holds from then on.
+
     Raises:
         ImagesError: no image could be decoded.
         UsageError: --target is no class of the model, --baseline no baseline, or labels cannot be read.
     """
+    head = runtime.head
     if settings.target is not None and not 0 <= settings.target < head.classes:
         raise UsageError(
             f"--target {settings.target}",
@@ -87,6 +88,8 @@ def gather(
     first: list[Floats] = []
     for batch in _decoded(found, preprocessing, skipped, tell):
         points = np.stack([x for _, x, _ in batch])
+        if not files:
+            head = runtime.confirm(points)
         rows = explain.probabilities(runtime.logits(points), head.tail)
         for (file, x, notes), probabilities in zip(batch, rows, strict=True):
             files.append(file)

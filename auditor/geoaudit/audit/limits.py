@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from geoaudit.audit.result import Data
+from geoaudit.audit.result import Conversion, Data
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Tally
 from geoaudit.model.head import Head
@@ -22,8 +22,21 @@ _STANDING = (
 )
 
 
+_KINDS = {
+    "binary": "The model gives one number for two classes: whatever speaks for one speaks against the other, and "
+    "want of evidence cannot be told from evidence in balance.",
+    "multi-label": "The model's classes do not exclude each other: only one class of each image is explained, and "
+    "its probability does not compete with the others'.",
+}
+
+
 def limitations(
-    settings: Settings, data: Data, tallies: Mapping[str, Tally], head: Head, notes: tuple[str, ...]
+    settings: Settings,
+    data: Data,
+    tallies: Mapping[str, Tally],
+    head: Head,
+    conversion: Conversion,
+    notes: tuple[str, ...],
 ) -> list[str]:
     """Limits of this very run first, then those of every run."""
     found = []
@@ -33,8 +46,11 @@ def limitations(
         found.append(f"{len(data.skipped)} files were left out; each is listed with its reason.")
     if data.labels.labelled == 0:
         found.append("No image has a true label: the predicted class is explained, right or wrong.")
-    if head.tail is not None and settings.explain == "logit":
+    if settings.explain == "logit" and head.tail == "Probabilities":
+        found.append("The model gives probabilities, no scores: their logarithm is explained.")
+    elif settings.explain == "logit" and head.tail is not None:
         found.append(f"The model ends in {head.tail}; the scores before it are explained, not its probabilities.")
+    found += _of_the_model(settings, head, conversion)
     late: dict[str, int] = {}
     for tally in tallies.values():
         count = sum(row.record is not None and not row.record.met for row in tally.rows)
@@ -45,5 +61,21 @@ def limitations(
         for method, count in late.items()
     ]
     found += [f"{t.method.id} was given up: {t.error}" for t in tallies.values() if t.error is not None]
-    found += [f"Graph clean-up: {note}" for note in notes]
-    return [*found, *_STANDING]
+    return [*found, *notes, *_STANDING]
+
+
+def _of_the_model(settings: Settings, head: Head, conversion: Conversion) -> list[str]:
+    """What kind of model it is, and how its gradients came about."""
+    found = [_KINDS[head.kind]] if head.kind in _KINDS else []
+    if settings.gradient_free:
+        found.append(
+            "The audit is gradient-free: the model was not converted, methods that need gradients were not "
+            "applicable, and NCC does not exist for maps that come from no walk."
+        )
+    if conversion.straight_through:
+        found.append(
+            "The model is quantised: rounding has no useful derivative, so gradients pass straight through it "
+            f"(operators {', '.join(conversion.straight_through)}); gradient and path methods explain that "
+            "surrogate, and what it misses of the model shows in their completeness error."
+        )
+    return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from geoaudit.api import Check, Cost, Floats, InputSpace, Method, Metric
+from geoaudit.api import Check, Cost, Floats, InputSpace, Method, Metric, Need
 from geoaudit.audit.settings import BUDGETS, Budget, Settings
 from geoaudit.errors import UsageError
 from geoaudit.model.explain import Space
@@ -32,6 +32,8 @@ class Plan:
         checks: sorted by id.
         providers: distribution and version of every plugin, by id.
         budget: what the run may spend.
+        idle_methods: methods and controls that do not run because they need what this run has not; sorted by id.
+        idle_checks: likewise for checks.
     """
 
     methods: tuple[Method, ...]
@@ -39,6 +41,8 @@ class Plan:
     checks: tuple[Check, ...]
     providers: Mapping[str, str]
     budget: Budget
+    idle_methods: tuple[Method, ...] = ()
+    idle_checks: tuple[Check, ...] = ()
 
     @property
     def sweeps(self) -> tuple[Sweep, ...]:
@@ -61,21 +65,18 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
     """Choose and bind the plugins.
 
     Raises:
-        UsageError: an id, a parameter or a value is wrong, or no method is left.
+        UsageError: an id, a parameter or a value is wrong, a named method cannot run, or no method is left.
     """
-    skipped = pick({**registry.methods, **registry.metrics, **registry.checks}, settings.skip, "--skip")
-    wanted = settings.methods if settings.methods is not None else registry.of_kind("method")
-    chosen = pick(registry.methods, (*wanted, *registry.of_kind("control")), "--methods")
-    methods = [name for name in chosen if name not in skipped]
-    if not any(registry.methods[name].cls.kind == "method" for name in methods):
-        raise UsageError("--methods", "leaves nothing to audit", f"Methods: {', '.join(registry.of_kind('method'))}.")
+    shelves = {**registry.methods, **registry.metrics, **registry.checks}
+    skipped = set(pick(shelves, settings.skip, "--skip"))
+    methods = _chosen_methods(settings, registry, skipped)
     metrics = pick(
         registry.metrics, settings.metrics if settings.metrics is not None else registry.metrics, "--metrics"
     )
-    metrics = sorted({*metrics, *RANKED_ON} - (set(skipped) - set(RANKED_ON)))
+    metrics = sorted({*metrics, *RANKED_ON} - (skipped - set(RANKED_ON)))
     checks = pick(registry.checks, settings.checks if settings.checks is not None else registry.checks, "--checks")
-    shelves = {**registry.methods, **registry.metrics, **registry.checks}
-    used = {*methods, *metrics, *checks}
+    unmet = {name for name in (*methods, *checks) if not shelves[name].cls.needs <= available(settings)}
+    used = {*methods, *metrics, *checks} - unmet
     for name in pick(shelves, settings.parameters, "--set"):
         if name not in used:
             raise UsageError(f"--set {name}", "is not part of this run", "Leave it out, or add it to what runs.")
@@ -83,13 +84,44 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
     def bound(name: str) -> object:
         return create(shelves[name], settings.budget, settings.parameters.get(name, {}))
 
+    made = [m for m in map(bound, sorted(methods)) if isinstance(m, Method)]
+    examiners = [c for c in map(bound, sorted(set(checks) - skipped)) if isinstance(c, Check)]
     return Plan(
-        methods=tuple(m for m in map(bound, sorted(methods)) if isinstance(m, Method)),
+        methods=tuple(m for m in made if m.id not in unmet),
         metrics=tuple(m for m in map(bound, metrics) if isinstance(m, Metric)),
-        checks=tuple(c for c in map(bound, sorted(set(checks) - set(skipped))) if isinstance(c, Check)),
-        providers={name: shelves[name].provider for name in used},
+        checks=tuple(c for c in examiners if c.id not in unmet),
+        providers={name: shelves[name].provider for name in (*methods, *metrics, *checks)},
         budget=BUDGETS[settings.budget],
+        idle_methods=tuple(m for m in made if m.id in unmet),
+        idle_checks=tuple(c for c in examiners if c.id in unmet),
     )
+
+
+def available(settings: Settings) -> frozenset[Need]:
+    """What plugins can be given in this run."""
+    return frozenset() if settings.gradient_free else frozenset({"gradients"})
+
+
+def _chosen_methods(settings: Settings, registry: Registry, skipped: set[str]) -> list[str]:
+    """Ids of methods and controls, those that cannot run included unless they were named."""
+    named = settings.methods is not None
+    wanted = settings.methods if settings.methods is not None else registry.default("method")
+    chosen = pick(registry.methods, (*wanted, *registry.default("control")), "--methods")
+    methods = [name for name in chosen if name not in skipped]
+    running = []
+    for name in methods:
+        if registry.methods[name].cls.needs <= available(settings):
+            running.append(name)
+        elif named and name in wanted:
+            raise UsageError(
+                f"--methods {name}",
+                "needs gradients, and --gradient-free audits without them",
+                "Leave one of the two out; `geoaudit methods` lists what each method needs.",
+            )
+    if not any(registry.methods[name].cls.kind == "method" for name in running):
+        able = [n for n in registry.of_kind("method") if registry.methods[n].cls.needs <= available(settings)]
+        raise UsageError("--methods", "leaves nothing to audit", f"Methods: {', '.join(able)}.")
+    return methods
 
 
 @dataclass(frozen=True)
@@ -104,29 +136,35 @@ class Speed:
         return _OVERHEAD * (cost.gradients * self.gradient + cost.forwards * self.forward)
 
 
-def measure_speed(runtime: Runtime, twin: Twin, point: Floats, space: Space, rounds: int = 6) -> Speed:
+def measure_speed(runtime: Runtime, twin: Twin | None, point: Floats, space: Space, rounds: int = 6) -> Speed:
     """Time of a full gradient batch and a full forward batch: the shortest of some, after one that is not counted.
 
     The shortest, because another program's burst lengthens a round and nothing shortens one.
 
     Args:
         runtime: onnxruntime on the audited file.
-        twin: its differentiable twin.
+        twin: its differentiable twin; None: gradients cost nothing, for there are none.
         point: one image in model input space, shape (1, *shape).
         space: the explained scalar.
         rounds: batches timed of each.
     """
+    forwards = np.repeat(point, runtime.batch_size, axis=0)
+    forward = _shortest(lambda: runtime.logits(forwards), len(forwards), rounds)
+    return Speed(0.0 if twin is None else _gradient_seconds(twin, point, space, rounds), forward)
+
+
+def _gradient_seconds(twin: Twin, point: Floats, space: Space, rounds: int) -> float:
     twin.value_and_gradient(point, np.zeros(1, dtype=np.int64), space)  # settles layout and batch size
     batch = twin.setting.batch_size if twin.setting is not None else 1
-    gradients = np.repeat(point, batch, axis=0)
-    forwards = np.repeat(point, runtime.batch_size, axis=0)
-    targets = np.zeros(batch, dtype=np.int64)
-    slow, quick = [], []
+    points, targets = np.repeat(point, batch, axis=0), np.zeros(batch, dtype=np.int64)
+    return _shortest(lambda: twin.value_and_gradient(points, targets, space), batch, rounds)
+
+
+def _shortest(evaluate: Callable[[], object], images: int, rounds: int) -> float:
+    """Seconds an image in the quickest of some rounds."""
+    seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
-        twin.value_and_gradient(gradients, targets, space)
-        middle = time.perf_counter()
-        runtime.logits(forwards)
-        slow.append((middle - start) / batch)
-        quick.append((time.perf_counter() - middle) / runtime.batch_size)
-    return Speed(min(slow), min(quick))
+        evaluate()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / images

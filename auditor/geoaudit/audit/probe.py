@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Attributions, Cost, Floats, Ints, Problems, Quadrature
+from geoaudit.errors import PluginError
 from geoaudit.model import explain
 from geoaudit.model.explain import Space
 from geoaudit.model.runtime import Runtime
@@ -25,7 +26,7 @@ class ModelProbe:
 
     Args:
         runtime: onnxruntime on the audited file.
-        twin: its differentiable twin.
+        twin: its differentiable twin; None in a gradient-free audit.
         space: the explained scalar.
         tail: the operator that follows the logits in the file, if any.
         quadrature: tolerance and limits of the integrator.
@@ -33,7 +34,7 @@ class ModelProbe:
     """
 
     def __init__(
-        self, runtime: Runtime, twin: Twin, space: Space, tail: str | None, quadrature: Quadrature, seed: int
+        self, runtime: Runtime, twin: Twin | None, space: Space, tail: str | None, quadrature: Quadrature, seed: int
     ) -> None:
         self._runtime = runtime
         self._twin = twin
@@ -57,7 +58,16 @@ class ModelProbe:
         return chosen
 
     def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[Array, Floats]:
-        """The explained output (m,) and its gradient (m, *shape), from torch."""
+        """The explained output (m,) and its gradient (m, *shape), from torch.
+
+        Raises:
+            PluginError: the audit is gradient-free.
+        """
+        if self._twin is None:
+            raise PluginError(
+                "gradients", "were asked for in a gradient-free audit",
+                'A plugin that asks for them declares needs = frozenset({"gradients"}); it is not run then.',
+            )  # fmt: skip
         self.spent += Cost(gradients=len(points))
         return self._twin.value_and_gradient(points, targets, self._space)
 

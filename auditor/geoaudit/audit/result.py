@@ -56,11 +56,14 @@ class TensorInfo(Record):
 
 
 class Conversion(Record):
-    """How the file became a differentiable model."""
+    """How the file became a differentiable model; empty where it was not converted."""
 
     passes: list[str] = Field(description="graph clean-up passes that changed the graph, in order")
     ops: dict[str, int] = Field(description="operator counts of the converted graph")
     extensions: list[str] = Field(description="converters used beyond onnx2torch's own")
+    straight_through: list[str] = Field(
+        default_factory=list, description="operators that round, whose gradient passes straight through"
+    )
 
 
 class ExplainedOutput(Record):
@@ -69,10 +72,14 @@ class ExplainedOutput(Record):
     name: str = Field(description="tensor in the graph that the scalar is read from")
     space: Literal["logit", "probability", "log-probability", "margin"]
     tail_removed: str | None = Field(description="operator at the graph's end before which the output is taken")
+    kind: Literal["one-label", "multi-label", "binary"] = Field(
+        default="one-label", description="exclusive classes, independent classes, or one score for two classes"
+    )
+    reading: str = Field(default="", description="what the scores are taken for, in a sentence")
 
 
-class ModelInfo(Record):
-    """The audited file."""
+class FileInfo(Record):
+    """The audited file, and how it was converted."""
 
     file: str
     sha256: str
@@ -84,8 +91,13 @@ class ModelInfo(Record):
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     metadata: dict[str, str]
-    classes: int
     conversion: Conversion
+
+
+class ModelInfo(FileInfo):
+    """The audited classifier."""
+
+    classes: int
     explained_output: ExplainedOutput
 
 
@@ -95,20 +107,23 @@ class GradientParity(Record):
     directions: int
     median_rel_error: float | None
     max_rel_error: float | None
-    tolerance: float
+    tolerance: float | None
+    surrogate: str | None = Field(
+        default=None, description="what was differentiated in the model's place where it has no useful derivative"
+    )
 
 
 class Parity(Record):
-    """The certificate that the converted model computes what onnxruntime computes."""
+    """The certificate that the converted model computes what onnxruntime computes; SKIP where none was made."""
 
     status: Status
     reason: str
     images: int
-    max_abs_diff: float
-    max_rel_diff: float
-    top1_agreement: float
+    max_abs_diff: float | None
+    max_rel_diff: float | None
+    top1_agreement: float | None
     gradient: GradientParity
-    tolerance: float = Field(description="largest allowed |difference| as a share of the outputs' range")
+    tolerance: float | None = Field(description="largest allowed |difference| as a share of the outputs' range")
     first_difference: str | None = Field(description="first tensor of the graph that differs; null if none")
 
 
@@ -216,7 +231,9 @@ class MethodResult(Record):
     reference: str
     parameters: dict[str, Any]
     plugin: str = Field(description="package and version that provides it")
-    status: Literal["ok", "error"]
+    status: Literal["ok", "error", "skipped"] = Field(
+        description="skipped: not applicable in this audit, not a failure"
+    )
     reason: str | None
     flags: list[str]
     scores: dict[str, ScoreSummary]

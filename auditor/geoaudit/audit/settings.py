@@ -75,6 +75,9 @@ class Settings:
         explain_label: explain the true label where there is one.
         device: "auto", "cpu" or "cuda".
         batch_size: images a gradient batch; None to measure.
+        gradient_free: audit without converting the model: only what needs no gradients runs.
+        output: the graph output, or tensor, that holds the scores; None to find it.
+        custom_ops: shared library with custom operators for onnxruntime; None to load none.
         sources: every option's value and where it came from, for the report.
     """
 
@@ -99,4 +102,7 @@ class Settings:
     explain_label: bool = False
     device: str = "auto"
     batch_size: int | None = None
+    gradient_free: bool = False
+    output: str | None = None
+    custom_ops: Path | None = None
     sources: Mapping[str, Sourced] = field(default_factory=dict)

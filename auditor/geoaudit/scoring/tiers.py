@@ -141,7 +141,9 @@ def _completeness(method: Contender, cautions: list[str], notes: list[str]) -> N
     total = len(method.ncc)
     missing = int(np.isnan(method.ncc).sum())
     why = f" ({method.ncc_reason})" if method.ncc_reason else ""
-    if not method.assessable:
+    if missing == total and method.ncc_reason == "no walk":
+        cautions.append("NCC does not exist for it: its map comes from no walk and does not add up")
+    elif not method.assessable:
         cautions.append(f"NCC not assessable: null on {missing} of {total} images{why}")
     elif missing:
         notes.append(f"NCC is null on {missing} of {total} images{why}")

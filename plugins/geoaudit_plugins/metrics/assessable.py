@@ -21,8 +21,9 @@ def reasons(attributions: Attributions, problems: Problems) -> list[str | None]:
     """For each image why NCC cannot be judged, or None where it can.
 
     - "degenerate baseline": |delta f| is too small to divide by.
-    - "incomplete": the map does not add up to delta f.  For a walk the error bar or the walk's own miss (it
-      does not join baseline and image) exceeds 10 %; for a map without a walk |sum A - delta f| / |delta f|.
+    - "incomplete": the error bar or the walk's own miss (it does not join baseline and image) exceeds 10 %.
+    - "no walk": the map comes from no walk whose integral could be judged, and does not add up to delta f
+      either (|sum A - delta f| / |delta f| exceeds 10 %).
     - "not converged": see `converged`.
     """
     totals, _ = sums(attributions)
@@ -32,7 +33,7 @@ def reasons(attributions: Attributions, problems: Problems) -> list[str | None]:
             result.append("degenerate baseline")
         elif record is None:
             miss = abs(totals[i] - problems.delta_f[i]) / abs(problems.delta_f[i])
-            result.append(None if miss <= TOLERANCE else "incomplete")
+            result.append(None if miss <= TOLERANCE else "no walk")
         elif not (record.error_bar <= TOLERANCE and record.method_error <= TOLERANCE):
             result.append("incomplete")
         else:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from geoaudit.api import Status
 from geoaudit.audit.result import MethodResult, RankingEntry, Report
 from geoaudit_reports.html.formats import count, decimal, listing, share
 
 _SPACES = {
-    "logit": "the class score before softmax",
+    "logit": "the class score",
     "probability": "the class probability",
     "log-probability": "the logarithm of the class probability",
     "margin": "the margin to the runner-up class",
@@ -33,13 +34,16 @@ def _certainty(report: Report) -> str:
 
 def audited(report: Report) -> str:
     """What was audited, on what, by what."""
-    methods = sum(m.kind == "method" for m in report.methods)
-    controls = len(report.methods) - methods
+    ran = [m for m in report.methods if m.status != "skipped"]
+    methods = sum(m.kind == "method" for m in ran)
+    controls = len(ran) - methods
+    idle = sum(m.kind == "method" for m in report.methods) - methods
+    left = f" {_several(idle, 'method')} more {'is' if idle == 1 else 'are'} not applicable here." if idle else ""
     output = report.model.explained_output
     return (
         f"{_several(methods, 'explanation method')} and {_several(controls, 'control')} were scored on "
         f"{_several(report.data.count, 'image')}. They explain {_SPACES[output.space]}; every score "
-        "that needs only outputs was measured on the file itself with onnxruntime."
+        f"that needs only outputs was measured on the file itself with onnxruntime.{left}"
     )
 
 
@@ -57,9 +61,9 @@ def certainty(report: Report) -> str:
     parts = []
     if ranking.status != "ranked":
         reason = ranking.reason or f"{_several(report.data.count, 'image')} decide too little"
-        parts.append(f"The ranking is {ranking.status}: {_sentence(reason, capital=False)}")
+        parts.append(f"The ranking is {ranking.status}: {sentence(reason, capital=False)}")
     elif ranking.reason:
-        parts.append(_sentence(ranking.reason))
+        parts.append(sentence(ranking.reason))
     if ranking.smallest_detectable_difference is not None:
         smallest = decimal(ranking.smallest_detectable_difference)
         parts.append(f"Differences in SRG smaller than {smallest} could not have been found.")
@@ -70,7 +74,7 @@ def why(entry: RankingEntry) -> str:
     """A method's tier in one sentence."""
     reasons = "; ".join(reason.rstrip(".") for reason in entry.reasons)
     default = {"recommended": "nothing measured speaks against it"}.get(entry.tier, "no reason was recorded")
-    return _sentence(reasons or default)
+    return sentence(reasons or default)
 
 
 def ncc_alone(report: Report) -> str:
@@ -81,6 +85,31 @@ def ncc_alone(report: Report) -> str:
     return (
         "NCC alone is trivially gamed: the control uniform-complete spreads Δf evenly over all pixels, "
         f"{scored}, and says nothing about the image. NCC counts only together with faithfulness."
+    )
+
+
+def not_applicable(report: Report) -> str | None:
+    """Which methods were not applicable, by reason; None if all were."""
+    reasons: dict[str, list[str]] = {}
+    for method in report.methods:
+        if method.status == "skipped":
+            reasons.setdefault(method.reason or "not applicable", []).append(method.title)
+    parts = [f"{listing(titles)}: {reason}." for reason, titles in sorted(reasons.items())]
+    return f"Not tried, and no failure: {' '.join(parts)}" if parts else None
+
+
+def without_walk(report: Report) -> str | None:
+    """Which methods have no NCC because they integrate no walk; None if all have."""
+    found = [
+        m.title for m in report.methods
+        if m.kind == "method" and m.status == "ok" and "ncc-violation" in m.scores
+        and m.scores["ncc-violation"].status is Status.SKIP
+    ]  # fmt: skip
+    if not found:
+        return None
+    return (
+        f"NCC does not exist for {listing(found)}: such maps come from no walk between baseline and image whose "
+        "integral could be checked, and do not add up. They are placed by SRG alone."
     )
 
 
@@ -100,6 +129,16 @@ def centre_bias(report: Report) -> str | None:
         f"The control center, a blob in the middle that knows neither model nor image, reaches SRG "
         f"{decimal(value)}. "
         f"That is the data set's habit of centring its subjects, and it rejects no method.{told}"
+    )
+
+
+def surrogate(report: Report) -> str | None:
+    """Whether gradients explain a stand-in of the model; None if they do not."""
+    if not report.model.conversion.straight_through:
+        return None
+    return (
+        "The model is quantised. Rounding has no useful derivative, so gradients pass straight through it: "
+        "gradient and path methods explain that stand-in of the model."
     )
 
 
@@ -124,7 +163,8 @@ def _several(number: int, thing: str) -> str:
     return f"{count(number)} {thing}{'' if number == 1 else 's'}"
 
 
-def _sentence(words: str, capital: bool = True) -> str:
+def sentence(words: str, capital: bool = True) -> str:
+    """`words` as a sentence: with a full stop, and a capital letter unless it goes on from something."""
     text = words.strip()
     text = text[:1].upper() + text[1:] if capital else text
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -22,6 +22,12 @@ METRICS = {
     "complexity": "complexity",
 }
 
+KINDS = {
+    "one-label": "exclusive: an image belongs to one",
+    "multi-label": "independent: an image may belong to several",
+    "binary": "two, told apart by one number",
+}
+
 FLAGS = {
     "ncc-by-construction": "Cannot violate NCC by the way it is built, so a low NCC violation says "
     "nothing in its favour.",
@@ -131,6 +137,11 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         "95 % interval",
         "",
         "Bootstrap over images: the range that the mean would mostly fall in with other such images.",
+    ),
+    (
+        "Not applicable",
+        "",
+        "A method that needs gradients in an audit without them. It was not tried: nothing speaks for or against it.",
     ),
     ("Parity", "", "Proof that the converted model that gives gradients computes what onnxruntime computes."),
 )

@@ -70,7 +70,7 @@ def audit(small_model: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
             "device": "cpu",
             "seed": 5,
         } | settings
-        if "guided-ig" in given["methods"]:
+        if "guided-ig" in (given["methods"] or ()):
             given["parameters"] = {"guided-ig": {"steps": "12"}}
         folder = tmp_path_factory.mktemp("audit")
         listener = Listener()

@@ -59,7 +59,7 @@ def test_closed_form():
         (1.0, record(1.0, 3.0, error_bar=0.11), "incomplete"),
         (1.0, record(1.0, 3.0, error_bar=np.nan), "incomplete"),
         (1.0, record(1.0, 3.0, method_error=0.2), "incomplete"),
-        (2.0, None, "incomplete"),
+        (2.0, None, "no walk"),
         (1.0, record(1.0, 3.0, magnitude_half=3.5), "not converged"),
         (1.0, record(1.0, 3.0, magnitude_half=np.nan, sum_half=np.nan), "not converged"),
         (1.0, record(1.0, 3.0, magnitude_half=2.6), "not converged"),

@@ -21,7 +21,7 @@ from geoaudit_reports.html.cells import (
     text,
 )
 from geoaudit_reports.html.formats import count, decimal, duration, for_metric, percent, setting
-from geoaudit_reports.html.sentences import why
+from geoaudit_reports.html.sentences import sentence, why
 from geoaudit_reports.html.words import CONTROLS, FAMILY_LIMITS, FLAGS, INVERTED, METRICS
 
 _ORDERS = {"magnitude": "by summed magnitude", "signed": "by signed sum"}
@@ -55,11 +55,8 @@ def build(report: Report) -> tuple[Card, ...]:
         entry = entries.get(method.id)
         badge = TIERS[entry.tier] if entry else CONTROL
         reason = why(entry) if entry else _control_meaning(method)
-        if not entry and method.kind == "method":
-            badge, reason = (
-                Badge("not ranked", "–", "quiet"),
-                method.reason or "Not among the ranked methods.",
-            )
+        if not entry and (method.kind == "method" or method.status == "skipped"):
+            badge, reason = _unranked(method)
         cards.append(
             Card(
                 method.id, method.title, method.kind == "control", badge, reason, _scores(method),
@@ -67,6 +64,12 @@ def build(report: Report) -> tuple[Card, ...]:
             )
         )  # fmt: skip
     return tuple(cards)
+
+
+def _unranked(method: MethodResult) -> tuple[Badge, str]:
+    if method.status == "skipped":
+        return Badge("not applicable", "–", "quiet"), sentence(method.reason or "it was not run")
+    return Badge("not ranked", "–", "quiet"), method.reason or "Not among the ranked methods."
 
 
 def _control_meaning(method: MethodResult) -> str:
@@ -120,7 +123,7 @@ def _facts(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
     parameters = [Fact(f"parameter {name}", code(setting(value))) for name, value in sorted(method.parameters.items())]
     cost = method.cost
     spent = f"{count(cost.gradients)} gradients, {count(cost.forwards)} forwards"
-    outcome = text("ok") if method.status == "ok" else text("error", method.reason or "no reason was recorded")
+    outcome = text("ok") if method.status == "ok" else text(method.status, method.reason or "no reason was recorded")
     return (
         Fact("Reference", text(method.reference or "none given")),
         Fact("Family", text(method.family)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from geoaudit.api import Status
 from geoaudit.audit.result import Report, Sourced, TensorInfo
-from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, number, rows, text
+from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, number, rows, status, text
 from geoaudit_reports.html.formats import DASH, count, duration, moment, setting, share, significant, size
+from geoaudit_reports.html.words import KINDS
 
 
 def model(report: Report) -> tuple[Fact, ...]:
@@ -23,6 +25,7 @@ def model(report: Report) -> tuple[Fact, ...]:
         Fact("Classes", text(count(m.classes))),
         Fact("Explained output", code(m.explained_output.name, m.explained_output.space)),
         Fact("Taken before", text(m.explained_output.tail_removed or "nothing: it is the graph's own output")),
+        Fact("Classes are", text(KINDS[m.explained_output.kind], m.explained_output.reading)),
         *metadata,
     )
 
@@ -34,12 +37,16 @@ def _tensors(tensors: list[TensorInfo]) -> str:
 def conversion(report: Report) -> tuple[Fact, ...]:
     """How gradients became possible."""
     c = report.model.conversion
+    if report.parity.status is Status.SKIP:
+        return (Fact("Conversion", status(Status.SKIP, report.parity.reason)),)
+    through = "gradients pass through their rounding as if it were not there" if c.straight_through else ""
     operators = ", ".join(f"{name} × {number_}" for name, number_ in sorted(c.ops.items()))
     engine = [Fact(f"engine {name}", text(setting(value))) for name, value in sorted(report.run.engine.items())]
     return (
         Fact("Graph clean-up", text(", ".join(c.passes) or "nothing to clean")),
         Fact("Operators", text(operators or "none listed")),
         Fact("Converters beyond onnx2torch", text(", ".join(c.extensions) or "none")),
+        Fact("Straight-through gradients", text(", ".join(c.straight_through) or "none", through)),
         *engine,
     )
 

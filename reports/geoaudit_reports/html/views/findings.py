@@ -66,17 +66,19 @@ def gate(report: Report) -> Table:
 def parity(report: Report) -> tuple[Fact, ...]:
     """The certificate."""
     p = report.parity
+    if p.status is Status.SKIP:
+        return (Fact("Verdict", status(p.status, p.reason)),)
     first = code(p.first_difference) if p.first_difference else text("none")
     unmeasured = "not measured"
-    allowed = f"tolerance {significant(p.tolerance)} of the outputs' range"
-    allowed_gradient = f"tolerance {percent(p.gradient.tolerance)}"
+    allowed = "" if p.tolerance is None else f"tolerance {significant(p.tolerance)} of the outputs' range"
+    allowed_gradient = "" if p.gradient.tolerance is None else f"tolerance {percent(p.gradient.tolerance)}"
     return (
         Fact("Verdict", status(p.status, p.reason)),
         Fact("Images compared", text(count(p.images))),
-        Fact("Largest difference", number(p.max_abs_diff, significant, note="in units of the output")),
+        Fact("Largest difference", number(p.max_abs_diff, significant, unmeasured, "in units of the output")),
         Fact("Largest relative difference",
-             number(p.max_rel_diff, significant, note=allowed)),
-        Fact("Same predicted class", number(p.top1_agreement, percent)),
+             number(p.max_rel_diff, significant, unmeasured, allowed)),
+        Fact("Same predicted class", number(p.top1_agreement, percent, unmeasured)),
         Fact("Gradient error, median",
              number(p.gradient.median_rel_error, percent, unmeasured, allowed_gradient)),
         Fact("Gradient error, worst",

@@ -95,7 +95,7 @@ def choose(report: Report, most: int) -> list[ImageInfo]:
 
 def _ordered(report: Report) -> list[MethodResult]:
     place = {entry.method: number_ for number_, entry in enumerate(report.ranking.entries)}
-    shown = [m for m in report.methods if not m.id.startswith("inverted:")]
+    shown = [m for m in report.methods if not m.id.startswith("inverted:") and m.status != "skipped"]
     return sorted(shown, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id))
 
 

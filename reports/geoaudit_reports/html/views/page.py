@@ -91,7 +91,14 @@ def build(report: Report) -> Page:
         summary=summary.build(report),
         ranking=ranking.table(report),
         ranking_rule=report.ranking.rule,
-        ranking_sentences=sentences.together([sentences.ncc_alone(report), sentences.centre_bias(report)]),
+        ranking_sentences=sentences.together(
+            [
+                sentences.not_applicable(report),
+                sentences.without_walk(report),
+                sentences.ncc_alone(report),
+                sentences.centre_bias(report),
+            ]
+        ),
         faithfulness_charts=tuple(chart for chart in charts if chart is not None),
         curve_charts=curves.curve_charts(report),
         cards=cards.build(report),

@@ -29,7 +29,8 @@ _FEW = "too few methods or images"
 def table(report: Report) -> Table:
     """One row an entry, in order; each control stands above the first entry whose SRG it exceeds."""
     methods = {m.id: m for m in report.methods}
-    controls = sorted((m for m in report.methods if m.kind == "control"), key=lambda m: (-(_srg(m) or 0.0), m.id))
+    ran = (m for m in report.methods if m.kind == "control" and m.status != "skipped")
+    controls = sorted(ran, key=lambda m: (-(_srg(m) or 0.0), m.id))
     placed: list[Row] = []
     for entry in report.ranking.entries:
         method = methods.get(entry.method)

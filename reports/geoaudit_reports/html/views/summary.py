@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geoaudit.api import Status
 from geoaudit.audit.result import Report
 from geoaudit_reports.html import sentences
 from geoaudit_reports.html.cells import TIERS, Badge, Cell, Fact, code, interval, status, text
@@ -50,7 +51,12 @@ def build(report: Report) -> Summary:
     return Summary(
         headline=sentences.headline(report),
         sentences=sentences.together(
-            [sentences.audited(report), sentences.certainty(report), sentences.unhealthy(report)]
+            [
+                sentences.audited(report),
+                sentences.surrogate(report),
+                sentences.certainty(report),
+                sentences.unhealthy(report),
+            ]
         ),
         gate=sentences.gating(report),
         gate_tone=_tone(report),
@@ -70,7 +76,14 @@ def _facts(report: Report) -> tuple[Fact, ...]:
     return (
         Fact("Model", code(report.model.file, f"sha256 {report.model.sha256[:12]}…")),
         Fact("Images", text(count(report.data.count), f"{count(skipped)} skipped")),
-        Fact("Parity", status(report.parity.status)),
+        Fact("Parity", status(report.parity.status, _doubt(report))),
         Fact("Date", text(moment(report.run.finished))),
         Fact("Tool", text(f"{report.tool.name} {report.tool.version}", f"budget {report.run.budget}")),
     )
+
+
+def _doubt(report: Report) -> str:
+    """Why the certificate is no plain PASS, in a few words."""
+    if report.parity.status is Status.SKIP:
+        return report.parity.reason
+    return "straight-through gradients" if report.model.conversion.straight_through else ""

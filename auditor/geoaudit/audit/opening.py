@@ -1,0 +1,118 @@
+"""The run's beginning: model loaded, images read, the model converted and certified, the speed measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geoaudit.api import Status
+from geoaudit.audit.inputs import Inputs, gather
+from geoaudit.audit.observer import Observer
+from geoaudit.audit.plan import Speed, measure_speed
+from geoaudit.audit.result import GradientParity, Parity
+from geoaudit.audit.settings import Settings
+from geoaudit.errors import UsageError
+from geoaudit.images.preprocess import resolve
+from geoaudit.model import artifact as artifacts
+from geoaudit.model import head as heads
+from geoaudit.model.artifact import Artifact
+from geoaudit.model.head import Head
+from geoaudit.model.normalise import normalise
+from geoaudit.model.parity import certify, raise_if_failed
+from geoaudit.model.runtime import Runtime
+from geoaudit.model.twin import Twin
+
+NOT_CONVERTED = "not converted: --gradient-free"
+"""The certificate's reason where there is nothing to certify."""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The audited file and what evaluates it.
+
+    Attributes:
+        artifact: the file.
+        runtime: onnxruntime on it; its head is the one in force.
+        twin: the differentiable twin; None in a gradient-free audit.
+        notes: what running and converting the file had to change, in sentences for the report.
+    """
+
+    artifact: Artifact
+    runtime: Runtime
+    twin: Twin | None
+    notes: tuple[str, ...]
+
+    @property
+    def head(self) -> Head:
+        """Where the scores are read."""
+        return self.runtime.head
+
+
+def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
+    """Load the model, gather the images, and convert the model unless the audit is gradient-free.
+
+    Raises:
+        GeoauditError: the model, the images or an option cannot be used; one message says why.
+    """
+    if settings.custom_ops is not None and not settings.custom_ops.is_file():
+        raise UsageError(f"--custom-ops {settings.custom_ops}", "there is no such file", "Name a shared library.")
+    tell.stage("loading the model", 2)
+    artifact = artifacts.load(settings.model)
+    head = heads.find(artifact, output=settings.output, custom_ops=settings.custom_ops)
+    preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
+    runtime = Runtime(artifact, head, settings.device, custom_ops=settings.custom_ops)
+    for warning in runtime.warnings:
+        tell.warn(warning)
+    tell.advance(1)
+    inputs = gather(settings, artifact, runtime, preprocessing, tell)
+    if settings.gradient_free:
+        return Engines(artifact, runtime, None, runtime.notes), inputs
+    tell.stage("converting", 1)
+    normalised = normalise(artifact.proto, runtime.head)
+    twin = Twin(
+        normalised,
+        runtime.head,
+        settings.device,
+        batch_size=settings.batch_size,
+        thing=str(settings.model),
+        remembered_as=artifact.sha256,
+    )
+    notes = (*runtime.notes, *(f"Graph clean-up: {note}" for note in normalised.notes))
+    return Engines(artifact, runtime, twin, notes), inputs
+
+
+def certify_model(engines: Engines, inputs: Inputs, settings: Settings, tell: Observer) -> tuple[Parity, Speed]:
+    """The parity certificate and, since everything is warm then, the speed.
+
+    Raises:
+        ParityError: the converted model does not compute what onnxruntime computes.
+    """
+    tell.stage("measuring the speed" if engines.twin is None else "comparing with onnxruntime", 2)
+    parity = _certificate(engines, inputs, settings)
+    tell.advance(1)
+    return parity, measure_speed(engines.runtime, engines.twin, inputs.first[:1], settings.explain)
+
+
+def _certificate(engines: Engines, inputs: Inputs, settings: Settings) -> Parity:
+    if engines.twin is None:
+        return _uncertified()
+    rng = np.random.default_rng([settings.seed, 1])
+    targets = inputs.targets[: len(inputs.first)]
+    parity = certify(engines.runtime, engines.twin, inputs.first, targets, settings.explain, rng)
+    raise_if_failed(parity, str(settings.model))
+    return parity
+
+
+def _uncertified() -> Parity:
+    return Parity(
+        status=Status.SKIP,
+        reason=NOT_CONVERTED,
+        images=0,
+        max_abs_diff=None,
+        max_rel_diff=None,
+        top1_agreement=None,
+        gradient=GradientParity(directions=0, median_rel_error=None, max_rel_error=None, tolerance=None),
+        tolerance=None,
+        first_difference=None,
+    )
