@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import runpy
@@ -122,7 +123,7 @@ def test_the_two_commands_are_those_of_every_other_place() -> None:
 def test_the_tables_list_the_registry(heading: str) -> None:
     built_in = registry.load(())
     expected = {
-        "Methods": built_in.of_kind("method"),
+        "Methods": built_in.default("method"),
         "Controls": built_in.of_kind("control"),
         "Metrics": sorted(built_in.metrics),
         "Checks": sorted(built_in.checks),
@@ -206,7 +207,7 @@ def test_the_plugin_example_is_accepted_and_computes() -> None:
 
 
 def test_the_method_of_contributing_passes_its_own_test() -> None:
-    method, test = fences(CONTRIBUTING, "python")
+    method, test, _ = fences(CONTRIBUTING, "python")
     module = sys.modules["contributing_example"] = type(sys)("contributing_example")
     try:
         exec(method, module.__dict__)
@@ -217,6 +218,15 @@ def test_the_method_of_contributing_passes_its_own_test() -> None:
     assert module.ChannelByChannel.id not in registry.load(()).methods
 
 
+def test_the_operator_of_contributing_is_declared_as_printed() -> None:
+    from geoaudit.model.converters import activations
+
+    example = ast.parse(fences(CONTRIBUTING, "python")[2]).body[0]
+    assert isinstance(example, ast.FunctionDef)
+    declared = ast.parse(inspect.getsource(getattr(activations, example.name))).body[0]
+    assert ast.dump(declared) == ast.dump(example)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -224,9 +234,10 @@ def test_links_lead_somewhere(page: str) -> None:
         if target.startswith("https://"):
             continue
         name, _, anchor = target.partition("#")
-        assert (ROOT / name).exists(), target
+        place = ROOT / (name or page)
+        assert place.exists(), target
         if anchor:
-            titles = re.findall(r"^#+ (.+)$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+            titles = re.findall(r"^#+ (.+)$", place.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, target
 
 
