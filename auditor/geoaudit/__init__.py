@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _API = (
-    *("Attributions", "Check", "Control", "Cost", "Curve", "Evidence", "Finding", "InputSpace", "Method"),
-    *("Metric", "Need", "Parameters", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded"),
-    *("Scores", "Status", "Subject", "SweepCurves", "Walk", "WalkRecord"),
+    *("Attributions", "Autoencoder", "Bundle", "Calibration", "Check", "Control", "Cost", "Curve", "Evidence"),
+    *("Finding", "InputSpace", "Layers", "Method", "Metric", "Need", "Parameters", "Part", "PathMethod", "Polyline"),
+    *("Probe", "Problems", "Quadrature", "Recorded", "Runs", "Scores", "Status", "Subject", "SweepCurves"),
+    *("Walk", "WalkRecord"),
 )
 
 if TYPE_CHECKING:

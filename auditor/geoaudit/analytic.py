@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Attributions, Cost, Floats, InputSpace, Ints, Problems, Quadrature
+from geoaudit.api import (
+    Attributions,
+    Calibration,
+    Cost,
+    Floats,
+    InputSpace,
+    Ints,
+    Layers,
+    Problems,
+    Quadrature,
+    Recorded,
+)
+from geoaudit.errors import PluginError
 
+if TYPE_CHECKING:
+    from geoaudit.paths.line_store import LineStore
+
+T = TypeVar("T")
 Array = npt.NDArray[np.float64]
 Function = Callable[[Array], Array]
 """Points (m, d) to values (m,) or gradients (m, d), float64."""
@@ -22,18 +39,36 @@ class AnalyticProbe:
         f: values (m,) of points (m, d).
         gradient: gradients (m, d) of points (m, d).
         quadrature: tolerance and limits.
+        calibration: pictures to learn from, shape (k, *shape); none by default.
     """
 
-    def __init__(self, f: Function, gradient: Function, quadrature: Quadrature | None = None) -> None:
+    autoencoder = None
+
+    def __init__(
+        self,
+        f: Function,
+        gradient: Function,
+        quadrature: Quadrature | None = None,
+        calibration: Floats | None = None,
+    ) -> None:
         self.f = f
         self.gradient = gradient
         self.quadrature = quadrature or Quadrature(tolerance=1e-4, node_limit=4096, scan=257, first_nodes=64)
         self.spent = Cost()
+        pictures = np.empty((0, 1, 1, 1)) if calibration is None else calibration
+        ids = tuple(f"picture {i}" for i in range(len(pictures)))
+        self.calibration = Calibration("given pictures", ids, lambda indices: pictures[list(indices)])
+        self._made: dict[str, Any] = {}
+        self._lines: LineStore | None = None
 
     def outputs(self, points: Floats, targets: Ints) -> Array:
         """Values, float64."""
         self.spent += Cost(forwards=len(points))
         return self.f(points.reshape(len(points), -1).astype(np.float64))
+
+    def scores(self, points: Floats) -> Array:
+        """The values as the scores of a single class, float64, shape (m, 1)."""
+        return self.outputs(points, np.zeros(len(points), dtype=np.int64))[:, None]
 
     def probabilities(self, points: Floats, targets: Ints) -> Array:
         """The logistic function of the values."""
@@ -47,11 +82,44 @@ class AnalyticProbe:
         return self.f(flat), self.gradient(flat).reshape(points.shape)
 
     def straight_line(self, problems: Problems) -> Attributions:
-        """Integrated along the straight line."""
+        """Integrated along the straight line; once."""
+        return self._line_store().attributions(problems)
+
+    def recorded_line(self, problems: Problems) -> Recorded:
+        """The straight line's nodes."""
+        return self._line_store().recorded(problems)
+
+    def _line_store(self) -> LineStore:
         from geoaudit.paths.integrator import integrate
+        from geoaudit.paths.line_store import LineStore
         from geoaudit.paths.walk import straight_line
 
-        return integrate(straight_line(problems), problems, self)
+        if self._lines is None:
+            self._lines = LineStore(lambda p, keep: integrate(straight_line(p), p, self, keep=keep), on_disk=False)
+        return self._lines
+
+    def layers(self) -> Layers:
+        """None.
+
+        Raises:
+            PluginError: always.
+        """
+        raise PluginError("layers", "a formula has none", 'Declare needs = frozenset({"gradients", "layers"}).')
+
+    def with_layers(self, module: Any, numbers: int | None = None) -> AnalyticProbe:
+        """None.
+
+        Raises:
+            PluginError: always.
+        """
+        raise PluginError("layers", "a formula has none", 'Declare needs = frozenset({"gradients", "layers"}).')
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Kept for the probe's life."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     def rng(self, *key: str) -> np.random.Generator:
         """Seeded by `key`."""

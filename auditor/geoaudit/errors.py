@@ -76,6 +76,10 @@ class PluginError(GeoauditError):
     """A plugin cannot be loaded, is declared twice, or broke its contract."""
 
 
+class NotApplicable(GeoauditError):  # noqa: N818  (no fault of anybody: the method is reported as skipped)
+    """A method cannot say anything about this model or these images; it is reported as skipped, with the reason."""
+
+
 class OutputError(GeoauditError):
     """The report folder cannot be written."""
 

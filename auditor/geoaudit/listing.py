@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from geoaudit.command import pinned
+from geoaudit.flags import MEANINGS
 from geoaudit.registry import Entry, load
 from geoaudit.terminal import console
 
@@ -21,7 +22,7 @@ def method_table(plugins: str | None) -> None:
             e.cls.kind,
             e.cls.title,
             ", ".join(sorted(e.cls.needs)) or "outputs",
-            "yes" if e.cls.default else "no",
+            e.cls.runs,
             ", ".join(sorted(e.cls.flags)),
             _parameters(e),
             e.cls.reference,
@@ -31,8 +32,9 @@ def method_table(plugins: str | None) -> None:
     ]
     _print(
         "Methods and controls",
-        ("id", "kind", "title", "needs", "by default", "flags", "parameters", "reference", "from"),
+        ("id", "kind", "title", "needs", "runs", "flags", "parameters", "reference", "from"),
         rows,
+        [f"{flag}: {meaning}" for flag, meaning in MEANINGS.items() if any(flag in e.cls.flags for _, e in entries)],
     )
 
 
@@ -86,10 +88,13 @@ def _number(value: float | list[float] | None) -> str:
     return f"{value:.6g}"
 
 
-def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> None:
     table = Table(title=title)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console(data=True).print(table, markup=False)
+    out = console(data=True)
+    out.print(table, markup=False)
+    for line in below:
+        out.print(line, markup=False)

@@ -99,9 +99,10 @@ class Registry:
         """Ids of the methods of this kind ("method" or "control"), sorted."""
         return sorted(name for name, entry in self.methods.items() if entry.cls.kind == kind)
 
-    def default(self, kind: str) -> list[str]:
-        """Ids of the methods of this kind that run when none is named, sorted."""
-        return [name for name in self.of_kind(kind) if self.methods[name].cls.default]
+    def running(self, kind: str, *, all_: bool = False) -> list[str]:
+        """Ids of the methods of this kind that run when none is named, or with "all", sorted."""
+        wanted = ("by default", "with all") if all_ else ("by default",)
+        return [name for name in self.of_kind(kind) if self.methods[name].cls.runs in wanted]
 
 
 def load(pinned: Sequence[str] | None = None) -> Registry:
@@ -187,8 +188,14 @@ def pick(shelf: Mapping[str, Entry], wanted: Iterable[str], what: str) -> list[s
     return chosen
 
 
-def create(entry: Entry, budget: str, settings: Mapping[str, str]) -> Any:
+def create(entry: Entry, budget: str, settings: Mapping[str, str], methods: Mapping[str, Entry] | None = None) -> Any:
     """A plugin with its parameters bound: defaults, then the budget's, then the user's settings.
+
+    Args:
+        entry: the plugin.
+        budget: name of the budget.
+        settings: the user's values by parameter.
+        methods: the shelf that a base method is taken from; the built-ins' if None.
 
     Raises:
         UsageError: a setting is unknown or has a value that the plugin refuses.
@@ -196,10 +203,27 @@ def create(entry: Entry, budget: str, settings: Mapping[str, str]) -> Any:
     cls = entry.cls
     values: dict[str, Any] = {**getattr(cls, "budgets", {}).get(budget, {}), **settings}
     try:
-        return cls(cls.Parameters(**values))
+        parameters = cls.Parameters(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(cls.Parameters.model_fields) or "it has none"
         reason = "no such parameter" if first["type"] == "extra_forbidden" else first["msg"].lower()
         raise UsageError(f"--set {cls.id}.{name}", reason, f"Parameters of {cls.id}: {known}.") from error
+    if getattr(cls, "base_parameter", None) is None:
+        return cls(parameters)
+    return cls(parameters, _base(cls, getattr(parameters, cls.base_parameter), budget, methods))
+
+
+def _base(cls: type[Any], wanted: str, budget: str, methods: Mapping[str, Entry] | None) -> Any:
+    """The method that another one builds upon.
+
+    Raises:
+        UsageError: there is none of that id, or it builds upon another one itself.
+    """
+    shelf = load(()).methods if methods is None else methods
+    what = f"--set {cls.id}.{cls.base_parameter}"
+    (name,) = pick(shelf, (wanted,), what)
+    if shelf[name].cls.base_parameter is not None:
+        raise UsageError(f"{what}={name}", "builds upon another method itself", "Name a method that stands by itself.")
+    return create(shelf[name], budget, {}, shelf)

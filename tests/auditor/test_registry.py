@@ -37,12 +37,13 @@ def test_the_built_ins_are_there_and_sorted_by_kind(built_in):
 
 
 def test_only_default_methods_run_unnamed(built_in):
-    chosen = built_in.default("method")
-    assert {"occlusion", "rise", "integrated-gradients"} <= set(chosen) <= set(built_in.of_kind("method"))
-    assert [n for n in built_in.of_kind("method") if n not in chosen] == [
+    chosen, everything = built_in.running("method"), built_in.running("method", all_=True)
+    assert {"occlusion", "rise", "integrated-gradients", "geodesic-ig-knn"} <= set(chosen) < set(everything)
+    assert {"geodesic-ig-svi", "agi", "pattern-guided-ig"} <= set(everything) - set(chosen)
+    assert [n for n in built_in.of_kind("method") if n not in everything] == [
         n for n in built_in.of_kind("method") if n.startswith("captum/")
     ]
-    assert built_in.default("control") == built_in.of_kind("control")
+    assert built_in.running("control") == built_in.of_kind("control")
 
 
 def test_methods_need_gradients_unless_they_say_otherwise(built_in):

@@ -6,15 +6,18 @@ model only through the `Probe`.
 """
 
 from geoaudit.api.checks import Check, Finding, Status, Subject
-from geoaudit.api.methods import Control, Flag, Method, PathMethod
+from geoaudit.api.methods import Control, Flag, Method, PathMethod, Runs
 from geoaudit.api.metrics import Evidence, Metric, Scores, SweepCurves
 from geoaudit.api.parameters import Parameters
-from geoaudit.api.probe import Cost, Need, Probe, Quadrature
+from geoaudit.api.probe import Autoencoder, Calibration, Cost, Layers, Need, Probe, Quadrature
 from geoaudit.api.problems import Floats, InputSpace, Ints, Problems
-from geoaudit.api.walks import Attributions, Curve, Polyline, Recorded, Walk, WalkRecord
+from geoaudit.api.walks import Attributions, Bundle, Curve, Part, Polyline, Recorded, Walk, WalkRecord
 
 __all__ = [
     "Attributions",
+    "Autoencoder",
+    "Bundle",
+    "Calibration",
     "Check",
     "Control",
     "Cost",
@@ -25,16 +28,19 @@ __all__ = [
     "Floats",
     "InputSpace",
     "Ints",
+    "Layers",
     "Method",
     "Metric",
     "Need",
     "Parameters",
+    "Part",
     "PathMethod",
     "Polyline",
     "Probe",
     "Problems",
     "Quadrature",
     "Recorded",
+    "Runs",
     "Scores",
     "Status",
     "Subject",

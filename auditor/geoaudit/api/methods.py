@@ -9,9 +9,18 @@ from typing import Any, ClassVar, Literal
 from geoaudit.api.parameters import Parameters as _Parameters  # inside a class the name is its own parameters
 from geoaudit.api.probe import Cost, Need, Probe, Quadrature
 from geoaudit.api.problems import Problems
-from geoaudit.api.walks import Attributions, Walk
+from geoaudit.api.walks import Attributions, Recorded, Walk
 
-Flag = Literal["ncc-by-construction", "not-complete", "reconstruction", "stochastic", "needs-calibration-set"]
+Flag = Literal[
+    "ncc-by-construction", "not-complete", "own-baseline", "reconstruction", "stochastic", "needs-calibration-set"
+]
+"""What the ranking and the reader must know of a method.
+
+"own-baseline": complete with respect to a start of its own (a blurred image, another class' image), not to the
+run's baseline.  "needs-calibration-set": its maps depend on `Probe.calibration`.
+"""
+Runs = Literal["by default", "with all", "when named"]
+"""When a method runs: without --methods, with --methods all, or only when --methods names it or its package."""
 
 
 class Method(ABC):
@@ -25,8 +34,15 @@ class Method(ABC):
         flags: what the ranking must know.
         needs: what it needs of the model besides its outputs.  {"gradients"} unless it says otherwise: a method
             that asks the probe for outputs alone declares an empty set, and gradient-free audits run it.
-        default: whether it runs when no method is named; one that is not has to be named with --methods.
+        runs: when it runs.
         budgets: parameters that a budget ("quick", "standard", "thorough") sets other than the defaults.
+        shares_line: whether `cost` counts the shared straight line (`Probe.straight_line`), which is paid once by
+            all methods of a run that do; an instance may set it by its parameters.
+        base_parameter: name of the parameter that holds the id of another method to build upon; None: none.
+
+    Attributes:
+        parameters: bound values.
+        base: the method that `base_parameter` names, bound with its own defaults for the same budget.
     """
 
     id: ClassVar[str]
@@ -36,12 +52,15 @@ class Method(ABC):
     kind: ClassVar[Literal["method", "control"]] = "method"
     flags: ClassVar[frozenset[Flag]] = frozenset()
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
-    default: ClassVar[bool] = True
+    runs: ClassVar[Runs] = "by default"
     budgets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    shares_line: bool = False
+    base_parameter: ClassVar[str | None] = None
     Parameters: ClassVar[type[_Parameters]] = _Parameters
 
-    def __init__(self, parameters: _Parameters | None = None) -> None:
+    def __init__(self, parameters: _Parameters | None = None, base: Method | None = None) -> None:
         self.parameters = parameters if parameters is not None else self.Parameters()
+        self.base = base
 
     @abstractmethod
     def attribute(self, problems: Problems, probe: Probe) -> Attributions:
@@ -49,6 +68,15 @@ class Method(ABC):
 
     def cost(self, quadrature: Quadrature) -> Cost:
         """Expected evaluations for one image; the plan adds them up."""
+        return Cost()
+
+    def preparation(self, quadrature: Quadrature, calibration: int) -> Cost:
+        """Expected evaluations that are made once a run, whatever the number of images.
+
+        Args:
+            quadrature: tolerance and limits.
+            calibration: number of images in the calibration set.
+        """
         return Cost()
 
     def memory(self, quadrature: Quadrature) -> int:
@@ -63,16 +91,33 @@ class PathMethod(Method):
     def walk(self, problems: Problems, probe: Probe) -> Walk:
         """The walks from the baselines to the images."""
 
+    def pose(self, problems: Problems, probe: Probe) -> Problems:
+        """The problems as this method poses them: one with a start of its own replaces the baseline here."""
+        return problems
+
     def attribute(self, problems: Problems, probe: Probe) -> Attributions:
         """Integrate the gradient along the walk."""
         from geoaudit.paths.integrator import integrate
 
-        return integrate(self.walk(problems, probe), problems, probe)
+        posed = self.pose(problems, probe)
+        return integrate(self.walk(posed, probe), posed, probe)
+
+    def recorded(self, problems: Problems, probe: Probe) -> tuple[Attributions, Recorded]:
+        """The maps, and the nodes of the integrated walk with their values and gradients, both ends included.
+
+        For methods that use the same nodes otherwise.
+
+        Raises:
+            NotApplicable: the method walks several ways to one image.
+        """
+        from geoaudit.paths.recording import integrate_recorded
+
+        posed = self.pose(problems, probe)
+        return integrate_recorded(self.walk(posed, probe), posed, probe)
 
     def cost(self, quadrature: Quadrature) -> Cost:
-        """The first nodes and a quarter more: what a curve takes on average on photographs."""
-        nodes = 1.25 * quadrature.first_nodes
-        return Cost(gradients=nodes, forwards=quadrature.scan + 0.25 * nodes)
+        """What a curve takes."""
+        return quadrature.curve
 
     def memory(self, quadrature: Quadrature) -> int:
         """One gradient a node is kept while the walk is refined."""

@@ -14,6 +14,13 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 
+def smallest_difference(f_x: npt.ArrayLike, f_baseline: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The smallest |delta f| that can be divided by: max(1e-6, 1e-3 max(|f(x)|, |f(baseline)|))."""
+    scale = np.maximum(np.abs(f_x), np.abs(f_baseline))
+    smallest: npt.NDArray[np.float64] = np.maximum(1e-6, 1e-3 * scale)
+    return smallest
+
+
 @dataclass(frozen=True)
 class InputSpace:
     """How the model's input is laid out and what pixel values mean in it.
@@ -84,9 +91,17 @@ class Problems:
     @property
     def degenerate(self) -> npt.NDArray[np.bool_]:
         """Where |delta f| is too small to divide by: max(1e-6, 1e-3 max(|f(x)|, |f(baseline)|))."""
-        scale = np.maximum(np.abs(self.f_x), np.abs(self.f_baseline))
-        result: npt.NDArray[np.bool_] = np.abs(self.delta_f) < np.maximum(1e-6, 1e-3 * scale)
+        result: npt.NDArray[np.bool_] = np.abs(self.delta_f) < smallest_difference(self.f_x, self.f_baseline)
         return result
+
+    def starting_at(self, baseline: Floats, f_baseline: npt.NDArray[np.float64]) -> Problems:
+        """The same images asked against another baseline.
+
+        Args:
+            baseline: in model input space, shape (n, *space.shape); takes the dtype of `x`.
+            f_baseline: the explained output there, shape (n,).
+        """
+        return replace(self, baseline=baseline.astype(self.x.dtype, copy=False), f_baseline=f_baseline)
 
     def select(self, indices: Sequence[int]) -> Problems:
         """The problems at `indices`, in that order."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api.problems import Floats
+from geoaudit.api.problems import Floats, Problems
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,45 @@ class Recorded:
     rule: Literal["refined", "trapezoid", "left"] = "refined"
 
 
-Walk = Curve | Polyline | Recorded
+@dataclass(frozen=True)
+class Part:
+    """One of several walks to the same images.
+
+    Attributes:
+        walk: the walks, one a problem.
+        problems: the same images, each with the baseline at which this walk starts.
+        weight: the factor of this walk's integral in the map.
+    """
+
+    walk: Curve | Polyline | Recorded
+    problems: Problems
+    weight: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Several walks to each image, whose integrals are added up with weights (several references, several ends).
+
+    Attributes:
+        parts: at least one; all with the same images in the same order.
+    """
+
+    parts: Sequence[Part]
+
+
+Walk = Curve | Polyline | Recorded | Bundle
 
 
 @dataclass(frozen=True)
 class WalkRecord:
-    """What was measured on one image's walk.  Errors are shares of |delta f|; nan where that is degenerate.
+    """What was measured on one image's walk, or on its bundle of walks.
+
+    Errors are shares of |delta_f|; nan where that is degenerate.  For a bundle the quantities of the walks are
+    added up with the magnitudes of their weights (the error bars as squares).
 
     Attributes:
+        delta_f: what the attribution claims to add up to: f(image) - f(baseline), or, for a method with a start
+            of its own, f(image) - f(start).
         nodes: gradients in the final estimate.
         gradients: gradients spent on this walk.
         forwards: onnxruntime forwards spent on this walk.
@@ -79,9 +110,10 @@ class WalkRecord:
         length: Euclidean length of the walk in model input space.
         absolute_integral: integral of sum_i |g_i gamma_i'|, an upper bound of S, in output units.
         conformal_length: integral of |g| |gamma'|, an upper bound of that, in output units.
-        met: whether the error bar is at most the tolerance.
+        met: whether the error bar is at most the tolerance, and the misses add up to no more than twice that.
     """
 
+    delta_f: float
     nodes: int
     gradients: int
     forwards: int
@@ -109,12 +141,19 @@ class Attributions:
     Attributes:
         values: the maps, signed and unnormalised, shape (n, *shape), in explained-output units.
         records: what was measured on the walk, one an image; None for maps that come from no walk.
+        notes: sentences for the report about how these maps were made: what was found about the model or the
+            calibration set that a reader must know.  Equal sentences are shown once.
+        claims: what each map claims to add up to where it has no record, nan where it claims nothing, float64,
+            shape (n,); None: the problems' delta f.
     """
 
     values: Floats
     records: tuple[WalkRecord | None, ...]
+    notes: tuple[str, ...] = ()
+    claims: npt.NDArray[np.float64] | None = None
 
     def select(self, indices: Sequence[int]) -> Attributions:
         """The maps at `indices`, in that order."""
         chosen = list(indices)
-        return Attributions(self.values[chosen], tuple(self.records[i] for i in chosen))
+        claims = None if self.claims is None else self.claims[chosen]
+        return Attributions(self.values[chosen], tuple(self.records[i] for i in chosen), self.notes, claims)

@@ -6,13 +6,15 @@ path).  Batches are filled across images and nodes.  Nothing here knows which me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from geoaudit.api import Attributions, Floats, Ints, Probe, Problems, Quadrature, Recorded, Walk
+from geoaudit.api import Attributions, Bundle, Floats, Ints, Part, Probe, Problems, Quadrature, Recorded, Walk
+from geoaudit.paths.claim import Claim, claims
 from geoaudit.paths.measures import Rule, measure
-from geoaudit.paths.quadrature import first_nodes, to_halve
+from geoaudit.paths.quadrature import DRIFT, first_nodes, to_halve
 from geoaudit.paths.strand import Strand
 from geoaudit.paths.walk import tracks
 
@@ -22,44 +24,86 @@ CHUNK = 64
 """Points that are built at a time; bounds memory, and is a multiple of the usual engine batches."""
 
 
-def integrate(walk: Walk, problems: Problems, probe: Probe, quadrature: Quadrature | None = None) -> Attributions:
+def integrate(
+    walk: Walk,
+    problems: Problems,
+    probe: Probe,
+    quadrature: Quadrature | None = None,
+    keep: Callable[[int, Strand], None] | None = None,
+) -> Attributions:
     """Integrate the gradient along each problem's walk.
 
     Args:
         walk: the walks, one a problem.
         problems: n problems.
         probe: the model.
-        quadrature: tolerance and limits; the run's own if None.
+        quadrature: tolerance and limits; the run's own if None.  A bundle's walks share an image's node limit.
+        keep: called with each problem's index and integrated walk before its gradients are let go.
 
     Returns:
         Maps (n, *shape) in explained-output units and one record an image.  Problems whose image equals the
         baseline get zeros.
     """
-    limits = quadrature or probe.quadrature
-    strands = [
-        Strand(track, float(problems.f_baseline[i]), float(problems.f_x[i]), int(problems.targets[i]), moving)
-        for i, (track, moving) in enumerate(zip(tracks(walk, problems), _moving(problems), strict=True))
-    ]
-    moving = [s for s in strands if s.moving]
+    parts = walk.parts if isinstance(walk, Bundle) else (Part(walk, problems, 1.0),)
+    limits = shared(quadrature or probe.quadrature, len(parts))
+    claimed = claims(parts)
+    strands = [_strands(part, claimed, len(parts)) for part in parts]
     evaluate = Evaluator(probe)
-    if isinstance(walk, Recorded):
-        _load(walk, strands, evaluate)
-    else:
-        _place(moving, evaluate, limits)
-    if not isinstance(walk, Recorded) or walk.rule == "refined":
-        _refine(moving, evaluate, limits, recorded=isinstance(walk, Recorded))
-    rule: Rule = "left" if isinstance(walk, Recorded) and walk.rule == "left" else "trapezoid"
+    for part, own in zip(parts, strands, strict=True):
+        _begin(part.walk, own, evaluate, limits)
+    _refine([s for part, own in zip(parts, strands, strict=True) if _refined(part.walk) for s in own if s.moving],
+            evaluate, limits)  # fmt: skip
     values = np.empty_like(problems.x)
     records = []
-    for i, strand in enumerate(strands):
-        values[i], record = measure(strand, problems, i, limits.tolerance, rule)
-        strand.gradients.clear()  # each as large as the image
+    for i, claim in enumerate(claimed):
+        bundle = [own[i] for own in strands]
+        rules = [_rule(part.walk) for part in parts]
+        values[i], record = measure(bundle, rules, claim, problems.space.shape, limits.tolerance)
+        for strand in bundle:
+            if keep is not None:
+                keep(i, strand)
+            strand.gradients.clear()  # each as large as the image
         records.append(record)
     return Attributions(values, tuple(records))
 
 
-def _moving(problems: Problems) -> list[bool]:
-    return [bool(np.any(x != b)) for x, b in zip(problems.x, problems.baseline, strict=True)]
+def shared(limits: Quadrature, walks: int) -> Quadrature:
+    """The limits of each of several walks to one image: together they may spend what one may."""
+    if walks == 1:
+        return limits
+    return replace(
+        limits,
+        node_limit=max(3, limits.node_limit // walks),
+        scan=max(9, limits.scan // walks),
+        first_nodes=max(2, limits.first_nodes // walks),
+    )
+
+
+def _strands(part: Part, claimed: Sequence[Claim], walks: int) -> list[Strand]:
+    """The walks of one part; each may miss its share of the image's allowance."""
+    found = []
+    together = abs(part.weight) * np.sqrt(walks)
+    for i, track in enumerate(tracks(part.walk, part.problems)):
+        moving = bool(np.any(part.problems.x[i] != part.problems.baseline[i]))
+        scale = claimed[i].scale / together if together > 0 else np.inf
+        fair = scale / np.sqrt(walks)
+        found.append(Strand(track, int(part.problems.targets[i]), moving, scale, part.weight, fair))
+    return found
+
+
+def _begin(walk: Walk, strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) -> None:
+    if isinstance(walk, Recorded):
+        _load(walk, strands, evaluate)
+    else:
+        _place([s for s in strands if s.moving], evaluate, limits)
+
+
+def _refined(walk: Walk) -> bool:
+    return not isinstance(walk, Recorded) or walk.rule == "refined"
+
+
+def _rule(walk: Walk) -> Rule:
+    return "left" if isinstance(walk, Recorded) and walk.rule == "left" else "trapezoid"
 
 
 class Evaluator:
@@ -122,26 +166,27 @@ def _place(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) -
     evaluate.gradients(wanted)
 
 
-def _refine(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature, *, recorded: bool) -> None:
-    """Halve the worst pieces until every strand's error bar is met or its limit is reached.
+def _refine(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) -> None:
+    """Halve the worst pieces until every strand's error bar and sum are met or its limit is reached.
 
     After a recording the first round halves every piece: an adaptive walk chose its direction by the very
     gradients at the vertices, so these alone are a biased sample.
     """
-    active, everything = list(strands), recorded
+    active, first = list(strands), True
     while active:
         wanted: list[Place] = []
         still = []
         for strand in active:
             t, misses = strand.pieces()
             most = limits.node_limit - (strand.spent - strand.recorded)
-            if everything:
+            if first and strand.recorded:
                 halved = np.arange(len(misses))[: max(most, 0)]
             else:
-                halved = to_halve(t, misses, limits.tolerance * strand.scale, most)
+                allowed, drift = limits.tolerance * strand.scale, DRIFT * limits.tolerance * strand.fair
+                halved = to_halve(t, misses, allowed, most, drift)
             if len(halved):
                 still.append(strand)
             wanted += [(strand, float((t[k] + t[k + 1]) / 2)) for k in halved]
-        active, everything = still, False
+        active, first = still, False
         evaluate.outputs(wanted)
         evaluate.gradients(wanted)

@@ -2,55 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Floats, Problems, WalkRecord
+from geoaudit.api import Floats, WalkRecord
+from geoaudit.paths.claim import Claim
+from geoaudit.paths.quadrature import DRIFT
 from geoaudit.paths.strand import Strand
 
 Array = npt.NDArray[np.float64]
 Rule = Literal["trapezoid", "left"]
 
 
-def measure(strand: Strand, problems: Problems, i: int, tolerance: float, rule: Rule) -> tuple[Array, WalkRecord]:
-    """Problem i's map (float64, image-shaped) and record."""
-    shape = problems.space.shape
-    if not strand.moving:
+def measure(
+    bundle: Sequence[Strand], rules: Sequence[Rule], claim: Claim, shape: tuple[int, ...], tolerance: float
+) -> tuple[Array, WalkRecord]:
+    """One image's map (float64, shape `shape`) and record, from its walks, each by its rule."""
+    walked = [(strand, _accumulate(strand, shape, rule)) for strand, rule in zip(bundle, rules, strict=True) if
+              strand.moving]  # fmt: skip
+    if not walked:
         return np.zeros(shape), _standing_still()
-    sums = _accumulate(strand, shape, rule)
-    values, half, misses = sums.values, sums.half, sums.misses
-    times = np.array(sorted(strand.outputs))
-    outputs = np.array([strand.outputs[t] for t in times])
-    variation = float(np.abs(np.diff(outputs)).sum())
-    walked = float(outputs[-1] - outputs[0])
-    delta = float(problems.delta_f[i])
-    share = np.nan if problems.degenerate[i] else 1.0 / abs(delta)
-    total = float(values.sum())
-    bar = float(np.sqrt((misses**2).sum()))
+    values = _weighted([(strand, sums.values) for strand, sums in walked])
+    halves = [(strand, sums.half) for strand, sums in walked if sums.half is not None]
+    half = _weighted(halves) if len(halves) == len(walked) else None
+    misses = np.concatenate([strand.weight * sums.misses for strand, sums in walked])
+    change = sum(strand.weight * float(_outputs(strand)[-1] - _outputs(strand)[0]) for strand, _ in walked)
+    variation = sum(abs(s.weight) * float(np.abs(np.diff(_outputs(s))).sum()) for s, _ in walked)
+    share = np.nan if claim.degenerate else 1.0 / abs(claim.delta_f)
+    total, bar = float(values.sum()), float(np.sqrt((misses**2).sum()))
     record = WalkRecord(
-        nodes=len(strand.gradients),
-        gradients=strand.spent,
-        forwards=strand.forwards,
+        delta_f=claim.delta_f,
+        nodes=sum(len(strand.gradients) for strand, _ in walked),
+        gradients=sum(strand.spent for strand in bundle),
+        forwards=sum(strand.forwards for strand in bundle),
         attribution_sum=total,
         magnitude=float(np.abs(values).sum()),
         magnitude_half=float(np.abs(half).sum()) if half is not None else np.nan,
         sum_half=float(half.sum()) if half is not None else np.nan,
-        completeness_error=abs(total - delta) * share,
-        quadrature_error=abs(total - walked) * share,
-        method_error=abs(walked - delta) * share,
+        completeness_error=abs(total - claim.delta_f) * share,
+        quadrature_error=abs(total - change) * share,
+        method_error=abs(change - claim.delta_f) * share,
         error_bar=bar * share,
         absolute_misses=float(np.abs(misses).sum()) * share,
         total_variation=variation,
-        path_cancellation=1.0 - abs(walked) / variation if variation > 0 else 0.0,
-        length=sums.length,
-        absolute_integral=sums.absolute_integral,
-        conformal_length=sums.conformal_length,
-        met=bar <= tolerance * strand.scale,
+        path_cancellation=max(0.0, 1.0 - abs(change) / variation) if variation > 0 else 0.0,
+        length=sum(abs(strand.weight) * sums.length for strand, sums in walked),
+        absolute_integral=sum(abs(strand.weight) * sums.absolute_integral for strand, sums in walked),
+        conformal_length=sum(abs(strand.weight) * sums.conformal_length for strand, sums in walked),
+        met=bar <= tolerance * claim.scale and abs(float(misses.sum())) <= DRIFT * tolerance * claim.scale,
     )
     return values, record
+
+
+def _weighted(parts: Sequence[tuple[Strand, Array]]) -> Array:
+    """The sum of the walks' maps, each times its weight."""
+    total = np.zeros_like(parts[0][1])
+    for strand, values in parts:
+        total += strand.weight * values
+    return total
+
+
+def _outputs(strand: Strand) -> Array:
+    """The outputs seen along the walk, in its order."""
+    return np.array([strand.outputs[t] for t in sorted(strand.outputs)])
 
 
 @dataclass
@@ -110,6 +128,7 @@ def _standing_still() -> WalkRecord:
     """The record of a walk from a point to itself: nothing to evaluate, nothing missed."""
     nothing = dict.fromkeys(
         (
+            "delta_f",
             "attribution_sum",
             "magnitude",
             "magnitude_half",

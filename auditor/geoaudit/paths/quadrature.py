@@ -18,6 +18,12 @@ Array = npt.NDArray[np.float64]
 NARROWEST = 1e-6
 """Pieces narrower than this in t are not halved: a jump of the output has no integrable gradient."""
 
+DRIFT = 2.0
+"""The misses' sum may be this many times the error bar that is asked for.
+
+Independent misses add up like their root of squares.  A walk that follows gradients is bent where they are steep,
+its misses have one sign, and a small error bar would hide a large sum."""
+
 EVEN = 0.2
 """Share of the first nodes that is spread evenly: a curve may run where the output stands still."""
 
@@ -48,21 +54,28 @@ def first_nodes(scan_t: Array, scan_f: Array, count: int) -> npt.NDArray[np.int6
     return chosen
 
 
-def to_halve(t: Array, misses: Array, allowed: float, most: int) -> npt.NDArray[np.int64]:
+def to_halve(t: Array, misses: Array, allowed: float, most: int, drift: float | None = None) -> npt.NDArray[np.int64]:
     """The pieces to halve next: the worst ones, until the rest alone would meet half the allowed square.
+
+    Where the square is met but the misses' sum is not (see `DRIFT`), the worst ones of the sum's sign, until the rest
+    would meet it.
 
     Args:
         t: nodes, ascending, shape (k + 1,).
         misses: each piece's miss, shape (k,).
         allowed: error bar to reach, in output units.
         most: pieces that may still be halved.
+        drift: what the misses may add up to, in output units; `DRIFT` times `allowed` if None.
 
     Returns:
         Indices of pieces, worst first; empty where the bar is met or nothing more can be done.
     """
-    squares = misses**2
-    if squares.sum() <= allowed**2 or most <= 0:
+    drift = DRIFT * allowed if drift is None else drift
+    if most <= 0:
         return np.empty(0, dtype=np.int64)
+    squares = misses**2
+    if squares.sum() <= allowed**2:
+        return _against_the_drift(t, misses, drift, most)
     order = np.argsort(-squares, kind="stable")
     order = order[np.diff(t)[order] > NARROWEST]
     reachable = squares[order].sum()  # not the jumps: halving everything else would not make up for them
@@ -72,3 +85,21 @@ def to_halve(t: Array, misses: Array, allowed: float, most: int) -> npt.NDArray[
     enough = np.flatnonzero(remaining <= 0.5 * allowed**2)
     count = int(enough[0]) + 1 if len(enough) else len(order)
     return order[: min(count, most)].astype(np.int64)
+
+
+def _against_the_drift(t: Array, misses: Array, drift: float, most: int) -> npt.NDArray[np.int64]:
+    """The largest misses of the sum's sign, until the others would add up to half of `drift`.
+
+    None where the sum is no larger than `drift`.
+    """
+    total = misses.sum()
+    if abs(total) <= drift:
+        return np.empty(0, dtype=np.int64)
+    along = misses * np.sign(total)
+    order = np.argsort(-along, kind="stable")
+    order = order[(along[order] > 0) & (np.diff(t)[order] > NARROWEST)]
+    left = abs(total) - np.cumsum(along[order])
+    enough = np.flatnonzero(left <= 0.5 * drift)
+    count = int(enough[0]) + 1 if len(enough) else len(order)
+    chosen: npt.NDArray[np.int64] = order[: min(count, most)].astype(np.int64)
+    return chosen

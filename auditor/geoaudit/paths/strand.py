@@ -16,8 +16,11 @@ class Strand:
 
     Attributes:
         track: the walk.
-        f_x: explained output at the image.
-        scale: what errors are measured against: |delta f|, or the smallest meaningful |delta f|.
+        weight: the factor of this walk's integral in the image's map; 1 unless the walk is one of several.
+        scale: what errors are measured against: this walk's share of the image's |delta f|, or of the smallest
+            meaningful |delta f|.
+        fair: what the sum of this walk's misses is measured against: an even share, for sums of several walks may
+            have one sign.
         target: the explained class.
         moving: False where the image equals the baseline and there is nothing to integrate.
         outputs: explained output by t.
@@ -27,9 +30,13 @@ class Strand:
         forwards: onnxruntime forwards evaluated.
     """
 
-    def __init__(self, track: Track, f_baseline: float, f_x: float, target: int, moving: bool) -> None:
+    def __init__(
+        self, track: Track, target: int, moving: bool, scale: float, weight: float = 1.0, fair: float | None = None
+    ) -> None:
         self.track = track
-        self.scale = max(abs(f_x - f_baseline), 1e-6, 1e-3 * max(abs(f_x), abs(f_baseline)))
+        self.weight = weight
+        self.scale = scale
+        self.fair = scale if fair is None else fair
         self.target = target
         self.moving = moving
         self.outputs: dict[float, float] = {}
@@ -37,6 +44,7 @@ class Strand:
         self.recorded = 0
         self.spent = 0
         self.forwards = 0
+        self._points: dict[float, Floats] = {}
         self._slopes: dict[tuple[float, float], float] = {}
 
     @property
@@ -46,9 +54,16 @@ class Strand:
 
     def move(self, start: float, end: float) -> Floats:
         """The displacement between two parameters with no corner between them."""
-        first, last = self.track.at(np.array([start, end]))
-        displacement: Floats = last - first
+        displacement: Floats = self._point(end) - self._point(start)
         return displacement
+
+    def _point(self, t: float) -> Floats:
+        """The point at t; the last two are remembered, for pieces are gone through in order."""
+        if t not in self._points:
+            if len(self._points) == 2:
+                self._points.pop(next(iter(self._points)))
+            self._points[t] = self.track.at(np.array([t]))[0]
+        return self._points[t]
 
     def pieces(self) -> tuple[Array, Array]:
         """The nodes (k + 1,) and each piece's miss (k,): gradient sum minus change of the output."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Curve, Floats, Problems, Walk
+from geoaudit.api import Curve, Floats, Polyline, Problems, Recorded
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def straight_line(problems: Problems) -> Curve:
     return Curve(at)
 
 
-def tracks(walk: Walk, problems: Problems) -> list[Track]:
+def tracks(walk: Curve | Polyline | Recorded, problems: Problems) -> list[Track]:
     """The walk of each problem."""
     if isinstance(walk, Curve):
         return [_curve_track(walk, i) for i in range(len(problems))]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from skimage.color import rgb2gray
-from skimage.filters import sobel
 
 from geoaudit import Attributions, Control, InputSpace, Probe, Problems
 from geoaudit.api import Floats
@@ -16,6 +14,8 @@ def luminance(x: Floats, space: InputSpace) -> npt.NDArray[np.float64]:
 
     Three channels are weighed as RGB, any other number evenly.
     """
+    from skimage.color import rgb2gray
+
     low, high = space.per_channel(space.low), space.per_channel(space.high)
     pixels = np.moveaxis((x - low) / (high - low), space.channel_axis, -1)
     grey = rgb2gray(pixels) if space.channels == 3 else pixels.mean(axis=-1)
@@ -32,6 +32,8 @@ class Edges(Control):
 
     def attribute(self, problems: Problems, probe: Probe) -> Attributions:
         """Maps that know the image but not the model."""
+        from skimage.filters import sobel
+
         space = problems.space
         values = np.empty_like(problems.x)
         for i, x in enumerate(problems.x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from geoaudit import Attributions, Control, Method, Probe, Problems
 from geoaudit.errors import PluginError
 
@@ -37,4 +39,5 @@ class Inverted(Control):
         """
         if self.attributions.values.shape != problems.x.shape:
             raise PluginError(self.id, "was made from maps of other images", "Make one for each group of images.")
-        return Attributions(-self.attributions.values, (None,) * len(problems))
+        nothing = np.full(len(problems), np.nan)
+        return Attributions(-self.attributions.values, (None,) * len(problems), claims=nothing)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 from geoaudit import Attributions, Evidence, Metric, Problems, Scores
-from geoaudit_plugins.metrics.assessable import sums
+from geoaudit_plugins.metrics.assessable import claims, sums, unclaimed
 
 
 class CompletenessError(Metric):
-    """|sum A - delta f| / |delta f|, a share, with or without a walk; null for a degenerate baseline."""
+    """|sum A - delta f| / |delta f|, a share, with or without a walk; null for a degenerate baseline.
+
+    A walk that starts elsewhere than the run's baseline is held against its own output difference.
+    """
 
     id = "completeness-error"
     title = "Completeness error"
@@ -20,6 +23,7 @@ class CompletenessError(Metric):
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One error an image."""
         totals, _ = sums(attributions)
-        why = ["degenerate baseline" if flat else None for flat in problems.degenerate]
-        pairs = zip(totals, problems.delta_f, why, strict=True)
+        claimed = claims(attributions, problems)
+        why = [unclaimed(attributions, i) if math.isnan(d) else None for i, d in enumerate(claimed)]
+        pairs = zip(totals, claimed, why, strict=True)
         return Scores.of([math.nan if r else abs(total - d) / abs(d) for total, d, r in pairs], why)

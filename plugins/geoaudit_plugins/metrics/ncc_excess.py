@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from geoaudit import Attributions, Evidence, Metric, Problems, Scores
-from geoaudit_plugins.metrics.assessable import reasons, sums
+from geoaudit_plugins.metrics.assessable import claims, reasons, sums
 
 
 class NccExcess(Metric):
@@ -25,6 +25,6 @@ class NccExcess(Metric):
         """One excess an image."""
         why = reasons(attributions, problems)
         _, magnitudes = sums(attributions)
-        delta = abs(problems.delta_f)
+        delta = abs(claims(attributions, problems))
         values = [math.nan if r else s / d - 1.0 for s, d, r in zip(magnitudes, delta, why, strict=True)]
         return Scores.of(values, why)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from geoaudit import Attributions, Evidence, Metric, Problems, Scores
-from geoaudit_plugins.metrics.assessable import reasons, sums
+from geoaudit_plugins.metrics.assessable import claims, reasons, sums
 
 TINY = 1e-12
 """Below this share of |delta f| a map is empty: nothing is there to cancel."""
@@ -30,7 +30,8 @@ class NccViolation(Metric):
         """One violation an image."""
         why = reasons(attributions, problems)
         totals, magnitudes = sums(attributions)
-        empty = magnitudes <= TINY * np.abs(problems.delta_f)
-        ratio = (magnitudes - np.abs(totals)) / np.where(empty, 1.0, magnitudes)
+        claimed = claims(attributions, problems)
+        empty = magnitudes <= TINY * np.abs(claimed)  # never where the claim is nan
+        ratio = (magnitudes - np.abs(totals)) / np.where(magnitudes > 0, magnitudes, 1.0)
         values = np.where(empty, 0.0, np.clip(ratio, 0.0, 1.0))  # the sums' own rounding may leave -1e-16
         return Scores.of([math.nan if r else v for v, r in zip(values, why, strict=True)], why)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from geoaudit import Attributions, Evidence, Metric, Problems, Scores
+from geoaudit_plugins.metrics.assessable import claims
 
 
 class PathCancellation(Metric):
@@ -24,7 +27,8 @@ class PathCancellation(Metric):
         """One number an image."""
         values: list[float] = []
         why: list[str | None] = []
-        for record, degenerate in zip(attributions.records, problems.degenerate, strict=True):
+        degenerates = np.isnan(claims(attributions, problems))
+        for record, degenerate in zip(attributions.records, degenerates, strict=True):
             values.append(math.nan if record is None or degenerate else record.path_cancellation)
             why.append("no walk" if record is None else "degenerate baseline" if degenerate else None)
         return Scores.of(values, why)

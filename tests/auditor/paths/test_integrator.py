@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from geoaudit import Curve, Quadrature, Recorded
+from geoaudit import Bundle, Curve, Part, Quadrature, Recorded
 from geoaudit.paths import integrator
 from geoaudit.paths.integrator import integrate
 from geoaudit.paths.walk import straight_line
@@ -164,6 +164,14 @@ def test_a_constant_model_is_no_trouble(lab):
     assert record.met and record.magnitude == 0 and record.path_cancellation == 0
 
 
+@pytest.mark.parametrize("seed", [11, 17, 28, 31, 33])
+def test_a_rise_all_along_cancels_nothing_to_the_last_digit(lab, seed):
+    w = np.random.default_rng(seed).uniform(0.1, 1, 3)
+    rising = lab.Function(lambda x: np.exp(x @ w), lambda x: np.exp(x @ w)[:, None] * w)
+    record = line_record(lab, rising, None, (0.0, 0.0, 0.0), (1.0, 2.0, 1.0))
+    assert 0 <= record.path_cancellation < 1e-12, "a share is never negative"
+
+
 def test_a_walk_that_misses_the_image_is_not_the_quadratures_fault(lab):
     linear = lab.Function(lambda x: 2 * x[:, 0], lambda x: np.full_like(x, 2))
     problems = lab.problems_of(linear, [[0.0]], [[1.0]])
@@ -204,3 +212,26 @@ def test_half_the_nodes_are_every_other_one(lab, wave):
     whole, half = along(8), along(4)
     assert whole.sum_half == pytest.approx(half.attribution_sum, rel=1e-12) != whole.attribution_sum
     assert whole.magnitude_half == pytest.approx(half.magnitude, rel=1e-12)
+
+
+def test_misses_of_one_sign_are_not_hidden_by_a_small_error_bar(lab):
+    # the trapezoid rule overshoots on every piece of a cubic: 64 misses add up to 8 times their root of squares
+    cubic = lab.Function(lambda x: x[:, 0] ** 3, lambda x: 3 * x**2)
+    vertices = np.linspace([0.0], [1.0], 65)
+    problems = lab.problems_of(cubic, vertices[:1], vertices[-1:])
+    coarse = integrate(lab.polyline(vertices), problems, cubic.probe(Quadrature(tolerance=1.0))).records[0]
+    assert coarse.quadrature_error == pytest.approx(8 * coarse.error_bar, rel=0.01)
+    record = integrate(lab.polyline(vertices), problems, cubic.probe(Quadrature(2e-5, 512))).records[0]
+    assert coarse.error_bar < 2e-5 and record.met and record.nodes > 65
+    assert record.quadrature_error <= 2 * 2e-5 < coarse.quadrature_error
+    late = integrate(lab.polyline(vertices), problems, cubic.probe(Quadrature(2e-5, 70))).records[0]
+    assert late.error_bar < 2e-5 and not late.met
+
+
+def test_several_walks_may_not_drift_together(lab):
+    cubic = lab.Function(lambda x: x[:, 0] ** 3, lambda x: 3 * x**2)
+    vertices = np.linspace([0.0], [1.0], 65)
+    problems = lab.problems_of(cubic, vertices[:1], vertices[-1:])
+    bundle = Bundle([Part(lab.polyline(vertices), problems, 0.25)] * 4)
+    record = integrate(bundle, problems, cubic.probe(Quadrature(2e-5, 4096))).records[0]
+    assert record.met and record.quadrature_error <= 2 * 2e-5
