@@ -73,6 +73,17 @@ def load(path: Path) -> Artifact:
     Raises:
         ModelError: the file is missing, unreadable, no ONNX model, incomplete, or no single-image classifier.
     """
+    artifact = read(path)
+    admission.check(str(path), artifact.inputs, artifact.outputs, artifact.metadata)
+    return artifact
+
+
+def read(path: Path) -> Artifact:
+    """Read, digest and describe the ONNX file at `path`, whatever it computes.
+
+    Raises:
+        ModelError: the file is missing, unreadable, no ONNX model, or incomplete.
+    """
     proto = _parse(path)
     sidecars = _sidecars(path, proto)
     if sidecars:
@@ -84,7 +95,7 @@ def load(path: Path) -> Artifact:
     put_in_order(str(path), proto.graph)
     proto, notes = set_switches(proto)
     files = [path, *(path.parent / name for name in sidecars)]
-    artifact = Artifact(
+    return Artifact(
         path=path,
         sha256=_digest(files),
         bytes=sum(file.stat().st_size for file in files),
@@ -98,8 +109,6 @@ def load(path: Path) -> Artifact:
         metadata={p.key: p.value for p in sorted(proto.metadata_props, key=lambda p: p.key)},
         notes=notes,
     )
-    admission.check(str(path), artifact.inputs, artifact.outputs, artifact.metadata)
-    return artifact
 
 
 def _parse(path: Path) -> ModelProto:

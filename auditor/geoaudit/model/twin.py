@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Twin:
         torch.set_num_threads(self.threads)
         self.device = _device(device)
         self.converted = convert(normalised.proto, thing)
-        self._module = self.converted.module.to(self.device)
+        self._module: torch.nn.Module = self.converted.module.to(self.device)
         self._thing = thing
         self._memory = memory
         self._wanted = (channels_last, batch_size)
@@ -75,6 +76,7 @@ class Twin:
         self._dtype: np.dtype[Any] = np.dtype(image.dtype if image.dtype.startswith("float") else np.float32)
         self._setting: Setting | None = None
         self._layout = False
+        self._origin: Twin | None = None
 
     @property
     def setting(self) -> Setting | None:
@@ -91,6 +93,26 @@ class Twin:
             "memory_layout": None if chosen is None else "channels-last" if chosen.channels_last else "contiguous",
             "batch_size": None if chosen is None else chosen.batch_size,
         }
+
+    def copied_module(self) -> torch.fx.GraphModule:
+        """A copy of the converted graph that its owner may change."""
+        module: torch.fx.GraphModule = deepcopy(self._module)  # type: ignore[assignment]  # a twin of its own graph
+        return module
+
+    def with_module(self, module: torch.nn.Module, numbers: int | None = None) -> Twin:
+        """A twin that evaluates a changed copy of the graph, with the same layout and batch size.
+
+        Args:
+            module: the changed copy, or a module around it.
+            numbers: how many numbers it gives for a picture where they are not the model's scores.
+        """
+        other = copy(self)
+        other._origin = self
+        if numbers is not None:
+            other.head = Head("", "", tail=None, classes=numbers, kind="multi-label")
+        module = module.eval().requires_grad_(False).to(self.device)
+        other._module = _laid_out(module, self._layout)
+        return other
 
     def logits(self, points: Floats) -> Floats:
         """The scores before the tail, float32 (float64 for a float64 model), shape (m, classes); as of `Runtime`.
@@ -199,11 +221,13 @@ class Twin:
 
     def _apply(self, setting: Setting) -> None:
         if setting.channels_last != self._layout:
-            layout = torch.channels_last if setting.channels_last else torch.contiguous_format
-            self._module = self._module.to(memory_format=layout)
+            self._module = _laid_out(self._module, setting.channels_last)
             self._layout = setting.channels_last
 
     def _settle(self, points: Floats) -> Setting:
+        if self._setting is None and self._origin is not None:
+            self._setting = self._origin._settle(points)
+            self._apply(self._setting)
         if self._setting is None:
             known = recall(self._key) if self._key is not None else None
             self._setting = known or self._choose(points[:1])
@@ -257,6 +281,15 @@ def _device(wanted: str) -> torch.device:
             "--device cuda", "torch finds no usable CUDA device", "Use --device cpu, or install a CUDA build."
         )
     return torch.device("cuda" if usable else "cpu")
+
+
+def _laid_out(module: torch.nn.Module, channels_last: bool) -> torch.nn.Module:
+    """The module with its images' weights in this layout; `Module.to` fails where a constant has five axes."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
+    return module
 
 
 def _filled(count: int, size: int) -> int:

@@ -169,3 +169,18 @@ def test_a_wished_batch_size_is_not_used_where_images_change_each_other(tiny, po
     together = twin.logits(points)
     assert twin.setting is not None and twin.setting.batch_size == 1
     np.testing.assert_array_equal(together[3:4], twin.logits(points[3:4]))
+
+
+def test_a_constant_of_five_axes_stands_in_no_layouts_way(tiny, opened, points):
+    middle = [
+        helper.make_node("Unsqueeze", ["relu", "axis"], ["raised"]),
+        helper.make_node("Add", ["raised", "five"], ["added"]),
+        helper.make_node("Squeeze", ["added", "axis"], ["lowered"]),
+    ]
+    constants = {"axis": np.array([1]), "five": np.linspace(0, 1, 4, dtype=np.float32).reshape(1, 1, 4, 1, 1)}
+    path = tiny(middle=middle, constants=constants).save()
+    values = [
+        opened(path, batch_size=2, channels_last=layout).twin.value_and_gradient(points, TARGETS, "logit")[0]
+        for layout in (False, True)
+    ]
+    np.testing.assert_allclose(*values, rtol=1e-5, atol=1e-6)

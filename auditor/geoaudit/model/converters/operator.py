@@ -140,6 +140,11 @@ class Operator(nn.Module):
         result = self._function(*inputs, **self._settings, **tensors)
         return result[0] if self._single and isinstance(result, (tuple, list)) else result
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The node's attributes that are no tensors, by their ONNX names; those left out have no entry."""
+        return dict(self._settings)
+
     def extra_repr(self) -> str:
         """The operator and its attributes."""
         return ", ".join([self.op_type, *(f"{name}={value}" for name, value in self._settings.items())])

@@ -79,13 +79,18 @@ class Normalised:
 
 def normalise(proto: ModelProto, head: Head) -> Normalised:
     """Clean `proto` (not changed) so that it converts and ends at `head.logits`; numbers stay the same."""
+    return normalise_to(proto, head.logits)
+
+
+def normalise_to(proto: ModelProto, tensor: str) -> Normalised:
+    """Clean `proto` (not changed) so that it converts and `tensor` is its one output; numbers stay the same."""
     work = _Work(proto)
     work.run(_WRITING)
-    precision = coarsest(work.proto, head.logits)
+    precision = coarsest(work.proto, tensor)
     work.run(
         (
             ("float-input", with_float_input),
-            ("cut-at-explained-output", partial(cut_at, tensor=head.logits)),
+            ("cut-at-explained-output", partial(cut_at, tensor=tensor)),
             ("constants-to-initializers", constants_to_initializers),
             ("remove-dead", remove_dead),
             ("half-to-single", half_to_single),
@@ -128,4 +133,4 @@ class _Work:
                 break
 
 
-__all__ = ["Normalised", "PassSkipped", "Precision", "normalise"]
+__all__ = ["Normalised", "PassSkipped", "Precision", "normalise", "normalise_to"]
