@@ -79,7 +79,8 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--methods",), {"metavar": "IDS", "callback": _names, "help": "Methods to audit, comma-separated, or all."}),
+    (("--methods",), {"metavar": "IDS", "callback": _names,
+                      "help": "Methods by id, comma-separated; default, all, or PACKAGE/*."}),
     (("--skip",), {"metavar": "IDS", "callback": _names, "help": "Whatever to leave out, by id."}),
     (("--checks",), {"metavar": "IDS", "callback": _names, "help": "Sanity checks to run, or all."}),
     (("--metrics",), {"metavar": "IDS", "callback": _names, "help": "Metrics to compute, or all."}),
@@ -109,6 +110,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--gradient-free",), {"is_flag": True, "help": "Convert nothing; black-box methods only."}),
     (("--custom-ops",), {"type": click.Path(path_type=Path), "metavar": "FILE",
                          "help": "Shared library of custom operators for onnxruntime."}),
+    (("--calibration",), {"type": click.Path(path_type=Path), "metavar": "DIR",
+                          "help": "Pictures for methods that learn from data; the audited ones by default."}),
+    (("--autoencoder",), {"type": click.Path(path_type=Path), "nargs": 2, "metavar": "ENCODER DECODER",
+                          "help": "ONNX files of an encoder and a decoder of model inputs."}),
     (("--device",), {"type": click.Choice(["auto", "cpu", "cuda"]), "default": "auto", "show_default": True,
                      "help": "Where the model runs."}),
     (("--batch-size",), {"metavar": "N", "default": "auto", "show_default": True,
@@ -188,7 +193,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         model=model,
         images=images,
         command=("geoaudit", *map(shlex.quote, sys.argv[1:])),
-        methods=_or_all(options["methods"]),
+        methods=options["methods"],
         skip=options["skip"] or (),
         checks=_or_all(options["checks"]),
         metrics=_or_all(options["metrics"]),
@@ -209,6 +214,8 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         gradient_free=options["gradient_free"],
         output=options["output"],
         custom_ops=options["custom_ops"],
+        calibration=options["calibration"],
+        autoencoder=options["autoencoder"],
         sources=sources,
     )
 
@@ -223,12 +230,26 @@ def _apply_config(ctx: click.Context, options: dict[str, Any], config: FileConfi
         assert param.name is not None
         if _given(ctx, param.name) == "DEFAULT":
             raw = value.split(",") if param.multiple and isinstance(value, str) else value
+            if param.nargs > 1:
+                raw = _several(config, name, param.nargs)
             try:
                 options[param.name] = param.process_value(ctx, raw)
             except click.BadParameter as error:
                 raise UsageError(
                     f"{config.source[name]}, {name.replace('_', '-')}", error.message, "Correct the line or remove it."
                 ) from None
+
+
+def _several(config: FileConfig, name: str, number: int) -> list[Any]:
+    """The value of an option that takes `number` values, which the file gives as a list."""
+    value = config.values[name]
+    if not isinstance(value, list) or len(value) != number:
+        raise UsageError(
+            f"{config.source[name]}, {name.replace('_', '-')}",
+            f"needs a list of {number} values",
+            "Correct the line or remove it.",
+        )
+    return value
 
 
 def _given(ctx: click.Context, name: str) -> str:
@@ -245,7 +266,7 @@ def _source(ctx: click.Context, config: FileConfig, name: str) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(item) for item in value]
     return value.name if isinstance(value, Path) else value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from geoaudit.audit.result import MethodResult, RankingEntry, Report
 
+OWN_START = "own-baseline"
 TIER_STYLE = {"recommended": "green", "caution": "yellow", "rejected": "red"}
 
 
@@ -80,7 +82,12 @@ class Talk:
 
 def summary(report: Report) -> Table:
     """The ranking as a table of at most 80 columns; controls are in the report."""
-    table = Table(title=f"{report.model.file} on {report.data.count} images: ranking {report.ranking.status}")
+    table = Table(
+        title=f"{report.model.file} on {report.data.count} images: ranking {report.ranking.status}",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("#", justify="right")
     table.add_column("method", overflow="fold")
     table.add_column("tier")
@@ -88,12 +95,30 @@ def summary(report: Report) -> Table:
     table.add_column("NCC", justify="right")
     table.add_column("S/|Δf|", justify="right")
     methods = {method.id: method for method in report.methods}
-    idle = [method.id for method in report.methods if method.status == "skipped"]
-    if idle:
-        table.caption = f"Not applicable without gradients: {', '.join(idle)}"
+    told = _below(report)
+    if told:
+        table.caption = "\n".join(told)
+        table.caption_justify = "left"
     for entry in report.ranking.entries:
         table.add_row(*_row(entry, methods[entry.method]), style=TIER_STYLE[entry.tier])
     return table
+
+
+def _below(report: Report) -> list[str]:
+    """What must be known beside the ranking: methods without a map, and those with a start of their own."""
+    reasons: dict[str, list[str]] = {}
+    for method in report.methods:
+        if method.status == "skipped":
+            reasons.setdefault(method.reason or "not applicable", []).append(method.id)
+    told = []
+    for reason, names in reasons.items():
+        if reason.endswith("gradient-free"):
+            told.append(f"Not applicable without gradients: {', '.join(names)}")
+        else:
+            told.append(f"{', '.join(names)}: {reason}")
+    if any(OWN_START in method.flags and method.status == "ok" for method in report.methods):
+        told.append("* complete with respect to a start of its own, not the run's baseline")
+    return told
 
 
 def _row(entry: RankingEntry, method: MethodResult) -> Sequence[str]:
@@ -105,7 +130,7 @@ def _row(entry: RankingEntry, method: MethodResult) -> Sequence[str]:
             gain += f" [{srg.ci_low:.2f}, {srg.ci_high:.2f}]"
     return (
         entry.position,
-        method.id,
+        f"{method.id} *" if OWN_START in method.flags else method.id,
         entry.tier,
         gain,
         "–" if ncc is None or ncc.median is None else f"{ncc.median:.3f}",

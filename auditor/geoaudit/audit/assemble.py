@@ -15,7 +15,7 @@ from geoaudit.audit.describe import describe_model
 from geoaudit.audit.image_results import finite, per_image
 from geoaudit.audit.inputs import Inputs
 from geoaudit.audit.limits import limitations
-from geoaudit.audit.method_results import idle_method, mean_sweep, not_applicable, scored_method
+from geoaudit.audit.method_results import idle_method, mean_sweep, not_applicable, scored_method, skipped_method
 from geoaudit.audit.opening import Engines
 from geoaudit.audit.plan import Plan
 from geoaudit.audit.probe import ModelProbe
@@ -57,13 +57,15 @@ class Facts:
 def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[], float]) -> Report:
     """The report.  Ranking and checks are computed here, from the tallies alone."""
     engines, plan, seed = facts.engines, facts.plan, facts.settings.seed
-    tallies = dict(sorted(facts.tallies.items()))
+    tallies = {name: t for name, t in sorted(facts.tallies.items()) if t.skipped is None}
+    images = len(facts.inputs.files)
     health = assess(_inversions(facts, tallies), seed)
     findings = _check(facts, tallies, probe)
     ranking = rank([_contender(t, facts, findings) for t in tallies.values()], health, seed)
     methods = [
         *(scored_method(t, plan, seed) for t in tallies.values()),
-        *(idle_method(m, plan, len(facts.inputs.files)) for m in plan.idle_methods),
+        *(skipped_method(t, plan, images) for t in facts.tallies.values() if t.skipped is not None),
+        *(idle_method(m, plan, images, not_applicable(m.needs)) for m in plan.idle_methods),
     ]
     methods.sort(key=lambda method: method.id)
     model = _model(facts)
@@ -85,7 +87,12 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
         calibration=list(facts.calibration),
         gate=Gate(configured=False, status="not gated", policy=None, results=[]),
         limitations=limitations(
-            facts.settings, facts.inputs.data, tallies, engines.head, model.conversion, engines.notes
+            facts.settings,
+            facts.inputs.data,
+            dict(sorted(facts.tallies.items())),
+            engines.head,
+            model.conversion,
+            engines.notes,
         ),
         sign_off=SignOff(),
         exit_code=int(exit_code),
@@ -115,7 +122,9 @@ def _model(facts: Facts) -> ModelInfo:
     normalised, converted = None, None
     if engines.twin is not None:
         normalised, converted = engines.twin.normalised, engines.twin.converted
-    return describe_model(engines.artifact, engines.head, normalised, converted, facts.settings.explain)
+    return describe_model(
+        engines.artifact, engines.head, normalised, converted, facts.settings.explain, engines.autoencoder_info
+    )
 
 
 def _device(engines: Engines) -> str:

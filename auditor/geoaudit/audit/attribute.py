@@ -15,18 +15,25 @@ def attribute(method: Method, problems: Problems, probe: Probe, quadrature: Quad
     """The method's maps of `problems`, in as many parts as memory asks for.
 
     Raises:
-        PluginError: the maps have the wrong shape or number of records, or are not finite.
+        PluginError: the maps have the wrong shape or number of records or claims, or are not finite.
     """
     size = problems.x[0].nbytes * max(1, method.memory(quadrature))
     at_once = int(max(1, min(len(problems), MEMORY // size)))
-    parts = []
+    parts, claims = [], []
     for start in range(0, len(problems), at_once):
         part = problems.select(range(start, min(start + at_once, len(problems))))
         parts.append(_checked(method, method.attribute(part, probe), part))
+        claims.append(part.delta_f if parts[-1].claims is None else parts[-1].claims)
     if len(parts) == 1:
         return parts[0]
     values = np.concatenate([part.values for part in parts])
-    return Attributions(values, tuple(record for part in parts for record in part.records))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return Attributions(
+        values,
+        tuple(record for part in parts for record in part.records),
+        notes,
+        np.concatenate(claims) if any(part.claims is not None for part in parts) else None,
+    )
 
 
 def _checked(method: Method, made: Attributions, problems: Problems) -> Attributions:
@@ -35,9 +42,11 @@ def _checked(method: Method, made: Attributions, problems: Problems) -> Attribut
         wrong = f"returned maps of shape {made.values.shape} for images of shape {problems.x.shape}"
     elif len(made.records) != len(problems):
         wrong = f"returned {len(made.records)} records for {len(problems)} images"
+    elif made.claims is not None and made.claims.shape != (len(problems),):
+        wrong = f"returned claims of shape {made.claims.shape} for {len(problems)} images"
     elif not np.isfinite(made.values).all():
         bad = [i for i, v in zip(problems.ids, made.values, strict=True) if not np.isfinite(v).all()]
         wrong = f"returned values that are not finite for {', '.join(bad[:3])}"
     if wrong is not None:
         raise PluginError(method.id, wrong, "Report it to the method's author, or leave it out with --skip.")
-    return Attributions(made.values.astype(np.float32, copy=False), made.records)
+    return Attributions(made.values.astype(np.float32, copy=False), made.records, made.notes, made.claims)

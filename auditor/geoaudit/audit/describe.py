@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geoaudit.audit.result import Conversion, ExplainedOutput, ModelInfo
+from geoaudit.audit.result import AutoencoderInfo, Conversion, ExplainedOutput, ModelInfo
 from geoaudit.model.artifact import Artifact
 from geoaudit.model.convert import Converted
 from geoaudit.model.explain import Space
@@ -13,7 +13,12 @@ from geoaudit.model.normalise import Normalised
 
 
 def describe_model(
-    artifact: Artifact, head: Head, normalised: Normalised | None, converted: Converted | None, space: Space
+    artifact: Artifact,
+    head: Head,
+    normalised: Normalised | None,
+    converted: Converted | None,
+    space: Space,
+    autoencoder: AutoencoderInfo | None = None,
 ) -> ModelInfo:
     """What the file is, how it became differentiable, and which scalar is explained.
 
@@ -23,11 +28,13 @@ def describe_model(
         normalised: the cleaned graph; None where nothing was converted.
         converted: the differentiable model; None likewise.
         space: the explained scalar.
+        autoencoder: the user's, if one was given.
     """
     return ModelInfo(
         **describe_file(artifact, normalised, converted),
         classes=head.classes,
         explained_output=describe_output(head, space),
+        autoencoder=autoencoder,
     )
 
 

@@ -19,7 +19,7 @@ def per_image(row: Row, tally: Tally) -> PerImage:
     late = row.record is not None and not row.record.met
     reasons = [f"NCC {ncc}"] if inconclusive else []
     if late:
-        reasons.append("the node limit was reached before the error bar's tolerance")
+        reasons.append("its gradients did not bring the error bar to its tolerance")
     status = Status.INCONCLUSIVE if inconclusive else (Status.WARN if late else Status.PASS)
     return PerImage(
         image=row.image,

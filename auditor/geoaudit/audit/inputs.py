@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Floats
+from geoaudit.api import Calibration, Floats
+from geoaudit.audit.calibration import from_audited, from_folder
 from geoaudit.audit.observer import Observer
-from geoaudit.audit.result import Data, ImageInfo, Labels, Skipped
+from geoaudit.audit.result import CalibrationSet, Data, ImageInfo, Labels, Skipped
 from geoaudit.audit.settings import Settings
 from geoaudit.errors import ImagesError, UsageError
 from geoaudit.images.baseline import describe
@@ -40,6 +41,7 @@ class Inputs:
         labelling: class names and true labels.
         first: the first images in model input space, at most `CERTIFIED`, for the parity certificate.
         forwards: onnxruntime forwards spent on choosing targets.
+        calibration: the pictures that methods learn from.
     """
 
     files: tuple[ImageFile, ...]
@@ -49,6 +51,7 @@ class Inputs:
     labelling: Labelling
     first: Floats
     forwards: int
+    calibration: Calibration
 
     @property
     def targets(self) -> npt.NDArray[np.int64]:
@@ -68,7 +71,7 @@ def gather(
     The first images also confirm how the model's scores are to be read: `runtime.head` holds from then on.
 
     Raises:
-        ImagesError: no image could be decoded.
+        ImagesError: no image could be decoded, or none of the pictures of --calibration.
         UsageError: --target is no class of the model, --baseline no baseline, or labels cannot be read.
     """
     head = runtime.head
@@ -102,8 +105,12 @@ def gather(
             "none of its pictures can be read: " + "; ".join(f"{s.file} ({s.reason})" for s in skipped[:5]),
             "Give a folder with at least one readable picture.",
         )
-    data = _data(files, infos, skipped, labelling, preprocessing)
-    return Inputs(tuple(files), tuple(infos), data, preprocessing, labelling, np.stack(first), len(files))
+    if settings.calibration is not None:
+        calibration, learned = from_folder(settings.calibration, files, preprocessing, tell)
+    else:
+        calibration, learned = from_audited(files, preprocessing)
+    data = _data(files, infos, skipped, labelling, preprocessing, learned)
+    return Inputs(tuple(files), tuple(infos), data, preprocessing, labelling, np.stack(first), len(files), calibration)
 
 
 def _decoded(
@@ -161,6 +168,7 @@ def _data(
     skipped: list[Skipped],
     labelling: Labelling,
     preprocessing: Preprocessing,
+    learned: CalibrationSet,
 ) -> Data:
     known = [info for info in infos if info.label is not None]
     accuracy = float(np.mean([info.predicted == info.label for info in known])) if known else None
@@ -177,4 +185,5 @@ def _data(
             note=labelling.note,
         ),
         images=infos,
+        calibration=learned,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from geoaudit.audit.calibration import THEMSELVES
 from geoaudit.audit.result import Conversion, Data
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Tally
@@ -30,6 +31,10 @@ _KINDS = {
 }
 
 
+_LEARNS = "needs-calibration-set"
+_OWN_START = "own-baseline"
+
+
 def limitations(
     settings: Settings,
     data: Data,
@@ -41,9 +46,11 @@ def limitations(
     """Limits of this very run first, then those of every run."""
     found = []
     if data.count < ENOUGH:
-        found.append(f"Only {data.count} images: the ranking is indicative; {ENOUGH} or more decide it.")
+        images = "1 image" if data.count == 1 else f"{data.count} images"
+        found.append(f"Only {images}: the ranking is indicative; {ENOUGH} or more decide it.")
     if data.skipped:
-        found.append(f"{len(data.skipped)} files were left out; each is listed with its reason.")
+        files = "1 file was" if len(data.skipped) == 1 else f"{len(data.skipped)} files were"
+        found.append(f"{files} left out; each is listed with its reason.")
     if data.labels.labelled == 0:
         found.append("No image has a true label: the predicted class is explained, right or wrong.")
     if settings.explain == "logit" and head.tail == "Probabilities":
@@ -57,11 +64,32 @@ def limitations(
         if count:
             late[tally.method.id] = count
     found += [
-        f"{method}: on {count} of {data.count} images the node limit came before the error bar's tolerance."
+        f"{method}: on {count} of {data.count} images its gradients did not bring the error bar to its tolerance."
         for method, count in late.items()
     ]
     found += [f"{t.method.id} was given up: {t.error}" for t in tallies.values() if t.error is not None]
+    found += [f"{t.method.id} is {t.skipped}" for t in tallies.values() if t.skipped is not None]
+    found += [f"{t.method.id}, seeds: {t.repeats.error}" for t in tallies.values() if t.repeats and t.repeats.error]
+    found += _of_the_methods(data, tallies)
     return [*found, *notes, *_STANDING]
+
+
+def _of_the_methods(data: Data, tallies: Mapping[str, Tally]) -> list[str]:
+    """What the methods' flags mean in this run."""
+    ran = [t.method for t in tallies.values() if t.method.kind == "method" and not t.over]
+    learned = ", ".join(sorted(m.id for m in ran if _LEARNS in m.flags))
+    own = ", ".join(sorted(m.id for m in ran if _OWN_START in m.flags))
+    found = []
+    if learned and data.calibration is not None and data.calibration.audited:
+        given = data.calibration
+        if given.source == THEMSELVES:
+            told = "learned from the audited images themselves; --calibration gives them others."
+        else:
+            told = f"learned from {given.count} pictures of which {given.audited} are audited images too."
+        found.append(f"{learned}: {told}")
+    if own:
+        found.append(f"{own}: complete with respect to a start of its own, not the run's baseline.")
+    return found
 
 
 def _of_the_model(settings: Settings, head: Head, conversion: Conversion) -> list[str]:

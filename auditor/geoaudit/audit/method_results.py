@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 
 from geoaudit import __version__
-from geoaudit.api import Method, Metric, Need, Status
+from geoaudit.api import Cost, Method, Metric, Need, Status
 from geoaudit.audit.plan import Plan
 from geoaudit.audit.result import CostInfo, Curve, MethodResult, ProfilePoint, Reading, ScoreSummary
 from geoaudit.audit.score import BROKEN, mean_curves
+from geoaudit.audit.seeds import seed_spread
 from geoaudit.audit.tally import Array, Tally
 from geoaudit.scoring.statistics import bootstrap_mean
 
@@ -36,13 +37,25 @@ def scored_method(tally: Tally, plan: Plan, seed: int) -> MethodResult:
             Reading(region=side, order="signed" if order == "signed" else "magnitude", srg=float(np.mean(gains)))
             for (side, order), gains in sorted(tally.readings.items())
         ],
-        cost=CostInfo(gradients=tally.cost.gradients, forwards=tally.cost.forwards, seconds=round(tally.seconds, 3)),
+        cost=_cost(tally.cost, tally.seconds),
+        notes=list(tally.notes),
+        seeds=None if tally.repeats is None else seed_spread(tally.repeats, tally, plan.metrics),
     )
 
 
-def idle_method(method: Method, plan: Plan, images: int) -> MethodResult:
-    """What a method that could not run is reported with: the reason, and every score null."""
-    reason = not_applicable(method.needs)
+def _cost(cost: Cost, seconds: float) -> CostInfo:
+    return CostInfo(gradients=cost.gradients, forwards=cost.forwards, seconds=round(seconds, 3))
+
+
+def skipped_method(tally: Tally, plan: Plan, images: int) -> MethodResult:
+    """What a method that found nothing to say here is reported with; what it cost to find out is kept."""
+    assert tally.skipped is not None
+    told = idle_method(tally.method, plan, images, tally.skipped)
+    return told.model_copy(update={"cost": _cost(tally.cost, tally.seconds), "notes": list(tally.notes)})
+
+
+def idle_method(method: Method, plan: Plan, images: int, reason: str) -> MethodResult:
+    """What a method without results is reported with: the reason, and every score null."""
     return MethodResult(
         id=method.id,
         title=method.title,
@@ -85,7 +98,7 @@ def _summary(metric: Metric, tally: Tally, seed: int) -> ScoreSummary:
     if tally.error or any(text.startswith(BROKEN) for text in reasons):
         status = Status.ERROR
     elif not len(known):
-        status = Status.SKIP if set(reasons) == {"no walk"} else Status.INCONCLUSIVE
+        status = Status.SKIP if set(reasons) <= {"no walk", "no claim"} else Status.INCONCLUSIVE
     else:
         status = Status.WARN if reasons else Status.PASS
     interval = bootstrap_mean(known, seed) if len(known) else None

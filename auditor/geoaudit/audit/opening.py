@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from geoaudit.api import Status
+from geoaudit.api import Autoencoder, Status
 from geoaudit.audit.inputs import Inputs, gather
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.plan import Speed, measure_speed
-from geoaudit.audit.result import GradientParity, Parity
+from geoaudit.audit.result import AutoencoderInfo, GradientParity, NamedFile, Parity
 from geoaudit.audit.settings import Settings
 from geoaudit.errors import UsageError
 from geoaudit.images.preprocess import resolve
@@ -36,12 +38,16 @@ class Engines:
         runtime: onnxruntime on it; its head is the one in force.
         twin: the differentiable twin; None in a gradient-free audit.
         notes: what running and converting the file had to change, in sentences for the report.
+        autoencoder: the user's; None where none was given.
+        autoencoder_info: what the report says of it.
     """
 
     artifact: Artifact
     runtime: Runtime
     twin: Twin | None
     notes: tuple[str, ...]
+    autoencoder: Autoencoder | None = None
+    autoencoder_info: AutoencoderInfo | None = None
 
     @property
     def head(self) -> Head:
@@ -57,6 +63,8 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     """
     if settings.custom_ops is not None and not settings.custom_ops.is_file():
         raise UsageError(f"--custom-ops {settings.custom_ops}", "there is no such file", "Name a shared library.")
+    if settings.autoencoder is not None:
+        _check_autoencoder(settings, settings.autoencoder)
     tell.stage("loading the model", 2)
     artifact = artifacts.load(settings.model)
     head = heads.find(artifact, output=settings.output, custom_ops=settings.custom_ops)
@@ -79,7 +87,42 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
         remembered_as=artifact.sha256,
     )
     notes = (*runtime.notes, *(f"Graph clean-up: {note}" for note in normalised.notes))
-    return Engines(artifact, runtime, twin, notes), inputs
+    return Engines(artifact, runtime, twin, notes, *_autoencoder(settings, inputs)), inputs
+
+
+def _check_autoencoder(settings: Settings, files: tuple[Path, Path]) -> None:
+    """What can be known of it before anything slow happens.
+
+    Raises:
+        UsageError: the audit is gradient-free, or a file is missing.
+    """
+    if settings.gradient_free:
+        raise UsageError(
+            "--autoencoder", "is of no use with --gradient-free: the methods that walk through it need gradients",
+            "Leave one of the two out.",
+        )  # fmt: skip
+    for file in files:
+        if not file.is_file():
+            raise UsageError(
+                f"--autoencoder {file}", "there is no such file", "Name the encoder's ONNX file, then the decoder's."
+            )
+
+
+def _autoencoder(settings: Settings, inputs: Inputs) -> tuple[Autoencoder | None, AutoencoderInfo | None]:
+    """The user's autoencoder, loaded, and what the report says of it."""
+    if settings.autoencoder is None:
+        return None, None
+    from geoaudit.model.autoencoder import load_autoencoder
+
+    encoder, decoder = settings.autoencoder
+    made = load_autoencoder(encoder, decoder, inputs.preprocessing.space, settings.device, inputs.first)
+    info = AutoencoderInfo(encoder=_named(encoder), decoder=_named(decoder), code_shape=list(made.code_shape))
+    return made, info
+
+
+def _named(file: Path) -> NamedFile:
+    with file.open("rb") as stream:
+        return NamedFile(file=file.name, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def certify_model(engines: Engines, inputs: Inputs, settings: Settings, tell: Observer) -> tuple[Parity, Speed]:

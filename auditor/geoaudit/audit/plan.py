@@ -55,10 +55,39 @@ class Plan:
         total = Cost(forwards=5)  # target, both ends of the walk, and both imputers
         for method in self.methods:
             total += method.cost(self.budget.quadrature)
+        shared_by = sum(method.shares_line for method in self.methods)
+        total += self.budget.quadrature.curve * -max(0, shared_by - 1)
         for sweep in self.sweeps:
             per_map, shared = sweep.cost(space)
             total += per_map * len(self.methods) + shared
         return total
+
+    def total(self, space: InputSpace, images: int, calibration: int) -> Cost:
+        """Expected evaluations of the whole run.
+
+        Args:
+            space: the model's input.
+            images: number of audited images.
+            calibration: number of pictures that methods learn from.
+        """
+        total = self.cost(space) * images
+        for method in self.methods:
+            total += self.extra(method, space, images, calibration)
+        return total
+
+    def extra(self, method: Method, space: InputSpace, images: int, calibration: int) -> Cost:
+        """Expected evaluations of a method beyond one map an image: its preparation, and the repeats of it all."""
+        again = self.budget.seeds - 1 if stochastic(method) else 0
+        repeated = again * min(images, self.budget.seed_images)
+        map_ = method.cost(self.budget.quadrature)
+        for sweep in self.sweeps[:1]:
+            map_ += sweep.cost(space)[0]
+        return map_ * repeated + method.preparation(self.budget.quadrature, calibration) * (1 + again)
+
+
+def stochastic(method: Method) -> bool:
+    """Whether the method is repeated under other seeds; controls are not, for nobody relies on their maps."""
+    return method.kind == "method" and "stochastic" in method.flags
 
 
 def make_plan(settings: Settings, registry: Registry) -> Plan:
@@ -82,7 +111,7 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
             raise UsageError(f"--set {name}", "is not part of this run", "Leave it out, or add it to what runs.")
 
     def bound(name: str) -> object:
-        return create(shelves[name], settings.budget, settings.parameters.get(name, {}))
+        return create(shelves[name], settings.budget, settings.parameters.get(name, {}), registry.methods)
 
     made = [m for m in map(bound, sorted(methods)) if isinstance(m, Method)]
     examiners = [c for c in map(bound, sorted(set(checks) - skipped)) if isinstance(c, Check)]
@@ -99,20 +128,20 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
 
 def available(settings: Settings) -> frozenset[Need]:
     """What plugins can be given in this run."""
-    return frozenset() if settings.gradient_free else frozenset({"gradients"})
+    return frozenset() if settings.gradient_free else frozenset({"gradients", "layers"})
 
 
 def _chosen_methods(settings: Settings, registry: Registry, skipped: set[str]) -> list[str]:
     """Ids of methods and controls, those that cannot run included unless they were named."""
-    named = settings.methods is not None
-    wanted = settings.methods if settings.methods is not None else registry.default("method")
-    chosen = pick(registry.methods, (*wanted, *registry.default("control")), "--methods")
+    named = settings.methods or ()
+    wanted = _wanted(settings.methods, registry)
+    chosen = pick(registry.methods, (*wanted, *registry.running("control")), "--methods")
     methods = [name for name in chosen if name not in skipped]
     running = []
     for name in methods:
         if registry.methods[name].cls.needs <= available(settings):
             running.append(name)
-        elif named and name in wanted:
+        elif named and name in named:
             raise UsageError(
                 f"--methods {name}",
                 "needs gradients, and --gradient-free audits without them",
@@ -122,6 +151,28 @@ def _chosen_methods(settings: Settings, registry: Registry, skipped: set[str]) -
         able = [n for n in registry.of_kind("method") if registry.methods[n].cls.needs <= available(settings)]
         raise UsageError("--methods", "leaves nothing to audit", f"Methods: {', '.join(able)}.")
     return methods
+
+
+def _wanted(named: tuple[str, ...] | None, registry: Registry) -> list[str]:
+    """The ids that --methods asks for: ids, "default", "all", and a package's methods as "package/*".
+
+    Raises:
+        UsageError: a package has no methods.
+    """
+    found: list[str] = []
+    for name in named if named is not None else ("default",):
+        if name in ("default", "all"):
+            found += registry.running("method", all_=name == "all")
+        elif name.endswith("/*"):
+            package = sorted(m for m in registry.methods if m.startswith(name[:-1]))
+            if not package:
+                raise UsageError(
+                    f"--methods '{name}'", "no method is called so", f"Is the package {name[:-2]} installed?"
+                )
+            found += package
+        else:
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

@@ -94,11 +94,27 @@ class FileInfo(Record):
     conversion: Conversion
 
 
+class NamedFile(Record):
+    """A file beside the model, by its name and digest."""
+
+    file: str
+    sha256: str
+
+
+class AutoencoderInfo(Record):
+    """The user's encoder and decoder of model inputs."""
+
+    encoder: NamedFile
+    decoder: NamedFile
+    code_shape: list[int] = Field(description="shape of one code")
+
+
 class ModelInfo(FileInfo):
     """The audited classifier."""
 
     classes: int
     explained_output: ExplainedOutput
+    autoencoder: AutoencoderInfo | None = Field(default=None, description="null where none was given")
 
 
 class GradientParity(Record):
@@ -165,6 +181,17 @@ class ImageInfo(Record):
     notes: list[str] = Field(description="what was done to the picture, such as 'alpha composited on white'")
 
 
+class CalibrationSet(Record):
+    """The pictures that methods learn from, where they learn from data."""
+
+    source: str
+    count: int
+    available: int = Field(description="pictures found; at most 256 of them, spread evenly, are used")
+    audited: int = Field(description="how many of those used are audited images too, by their bytes")
+    manifest_sha256: str = Field(description="sha256 of the sorted lines '<sha256>  <id>'")
+    skipped: list[Skipped]
+
+
 class Data(Record):
     """The audited images."""
 
@@ -174,6 +201,7 @@ class Data(Record):
     preprocess: dict[str, Sourced]
     labels: Labels
     images: list[ImageInfo]
+    calibration: CalibrationSet | None = Field(default=None, description="null in reports of earlier versions")
 
 
 class BaselineInfo(Record):
@@ -199,7 +227,7 @@ class ScoreSummary(Record):
 
 
 class CostInfo(Record):
-    """What a method cost over all images."""
+    """What a method cost over all images; what it shares with other methods is charged to each in full."""
 
     gradients: float
     forwards: float
@@ -221,6 +249,32 @@ class Reading(Record):
     srg: float = Field(description="mean over images and imputers")
 
 
+class Spread(Record):
+    """How far a metric's scores move with the seed, and from image to image."""
+
+    metric: str
+    seed_sd: float | None = Field(
+        description="root of the mean over images of the variance over seeds; null where no image has all scores"
+    )
+    image_sd: float | None = Field(
+        description="standard deviation over the images of the run's own scores; null below two"
+    )
+    images: int = Field(description="images behind seed_sd")
+
+
+class SeedSpread(Record):
+    """A stochastic method repeated under other seeds on the first images."""
+
+    seeds: list[int] = Field(description="the run's own first; those that gave maps")
+    images: int
+    map_similarity: float | None = Field(
+        description="Spearman's correlation of |A| between seeds: median over pairs of seeds, then over images"
+    )
+    spread: list[Spread]
+    reason: str | None = Field(description="why a repeat is missing, or why there is no similarity")
+    cost: CostInfo = Field(description="of the repeated maps; apart from the method's own cost")
+
+
 class MethodResult(Record):
     """A method or control over all images."""
 
@@ -240,11 +294,18 @@ class MethodResult(Record):
     ncc_profile: list[ProfilePoint]
     readings: list[Reading]
     cost: CostInfo
+    notes: list[str] = Field(default_factory=list, description="what the method found out and a reader must know")
+    seeds: SeedSpread | None = Field(default=None, description="null for deterministic methods")
 
 
 class WalkInfo(Record):
     """What was measured on one image's walk (null errors: |delta f| too small to divide by)."""
 
+    delta_f: float | None = Field(
+        default=None,
+        description="what the map claims to add up to, for the walk may have a start of its own; null in reports of "
+        "earlier versions",
+    )
     nodes: int
     gradients: int
     forwards: int

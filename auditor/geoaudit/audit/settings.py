@@ -25,11 +25,15 @@ class Budget:
         quadrature: tolerance and node limit of the integrator.
         sweep: the headline sweep.
         readings: second readings of the same maps: other region sizes, and signed ordering.
+        seeds: seeds that a stochastic method runs with, the run's own included.
+        seed_images: on how many images, the first ones; at most one group.
     """
 
     quadrature: Quadrature
     sweep: Sweep
     readings: tuple[Sweep, ...]
+    seeds: int
+    seed_images: int
 
 
 def _readings(steps: int, sizes: tuple[int, ...]) -> tuple[Sweep, ...]:
@@ -38,12 +42,20 @@ def _readings(steps: int, sizes: tuple[int, ...]) -> tuple[Sweep, ...]:
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "quick": Budget(Quadrature(node_limit=96), Sweep(imputers=IMPUTERS, steps=7), ()),
-    "standard": Budget(Quadrature(node_limit=256), Sweep(imputers=IMPUTERS, steps=14), _readings(6, (4, 8, 32))),
+    "quick": Budget(Quadrature(node_limit=96), Sweep(imputers=IMPUTERS, steps=7), (), seeds=2, seed_images=2),
+    "standard": Budget(
+        Quadrature(node_limit=256),
+        Sweep(imputers=IMPUTERS, steps=14),
+        _readings(6, (4, 8, 32)),
+        seeds=3,
+        seed_images=2,
+    ),
     "thorough": Budget(
         Quadrature(tolerance=0.01, node_limit=1024, scan=257),
         Sweep(imputers=IMPUTERS, steps=28),
         _readings(14, (4, 8, 32)),
+        seeds=5,
+        seed_images=8,
     ),
 }
 """The budgets by name; methods declare what a budget means for their own parameters."""
@@ -57,7 +69,7 @@ class Settings:
         model: the ONNX file.
         images: a folder or one picture.
         command: the command line as typed.
-        methods: ids of the methods to audit; None for all.
+        methods: ids of the methods to audit, "default", "all", or "package/*"; None for those that run by default.
         skip: ids left out.
         checks: ids of the checks; None for all.
         metrics: ids of the metrics; None for all.  NCC and SRG, on which the ranking rests, always run.
@@ -78,6 +90,8 @@ class Settings:
         gradient_free: audit without converting the model: only what needs no gradients runs.
         output: the graph output, or tensor, that holds the scores; None to find it.
         custom_ops: shared library with custom operators for onnxruntime; None to load none.
+        calibration: a folder of pictures for methods that learn from data; None: they learn from the audited ones.
+        autoencoder: ONNX files of an encoder and a decoder of model inputs; None: there is none.
         sources: every option's value and where it came from, for the report.
     """
 
@@ -105,4 +119,6 @@ class Settings:
     gradient_free: bool = False
     output: str | None = None
     custom_ops: Path | None = None
+    calibration: Path | None = None
+    autoencoder: tuple[Path, Path] | None = None
     sources: Mapping[str, Sourced] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,30 @@ class Row:
 
 
 @dataclass
+class Repeats:
+    """A stochastic method's maps of the first images under several seeds.
+
+    Attributes:
+        seeds: those that gave maps, the run's own first.
+        images: number of images.
+        similarity: for each image the median over pairs of seeds of Spearman's correlation of |A|, nan where a map
+            is constant; empty with fewer than two seeds.
+        scores: by metric, shape (seeds, images), nan where missing.
+        cost: spent on the maps under the other seeds.
+        seconds: time spent on it.
+        error: why a repeat is missing.
+    """
+
+    seeds: list[int]
+    images: int
+    similarity: Array
+    scores: Mapping[str, Array]
+    cost: Cost
+    seconds: float
+    error: str | None = None
+
+
+@dataclass
 class Tally:
     """One method's or control's results so far.
 
@@ -37,6 +61,9 @@ class Tally:
         cost: spent on making the maps.
         seconds: time spent on it.
         error: why the method was given up; its later groups are not computed.
+        skipped: why the method is not applicable here; it has no results then, and that is no failure.
+        notes: what the method says about how its maps were made, each sentence once.
+        repeats: what other seeds make of it; None for deterministic methods.
     """
 
     method: Method
@@ -46,6 +73,25 @@ class Tally:
     cost: Cost = field(default_factory=Cost)
     seconds: float = 0.0
     error: str | None = None
+    skipped: str | None = None
+    notes: list[str] = field(default_factory=list)
+    repeats: Repeats | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether no more groups are computed."""
+        return self.error is not None or self.skipped is not None
+
+    def note(self, sentences: Iterable[str]) -> None:
+        """Keep the sentences that are new, in the order in which they came."""
+        self.notes += [sentence for sentence in dict.fromkeys(sentences) if sentence not in self.notes]
+
+    def not_applicable(self, reason: str) -> None:
+        """Take back what there is: the method says nothing about these images."""
+        self.skipped = reason
+        self.rows.clear()
+        self.curves.clear()
+        self.readings.clear()
 
     def column(self, metric: str) -> Array:
         """The metric's values, nan where missing, shape (n,)."""

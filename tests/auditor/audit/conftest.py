@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from geoaudit import registry
+from geoaudit.audit import execute
 from geoaudit.audit.execute import run_audit
 from geoaudit.audit.maps import MapWriter
 from geoaudit.audit.result import Report
@@ -86,3 +88,18 @@ def audit(small_model: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
 def usual(audit: Audit) -> Audited:
     """Four methods on five pictures, for tests that only read."""
     return audit(methods=("gradient", "gradient-x-input", "integrated-gradients", "guided-ig"))
+
+
+@pytest.fixture
+def with_plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`with_plugin(cls)`: the audit finds this plugin beside the built-in ones."""
+
+    def add(cls: type[Any]) -> None:
+        def load(pinned: Any = None) -> Any:
+            found = registry.load(pinned)
+            found.add(cls, "outside 1.0")
+            return found
+
+        monkeypatch.setattr(execute, "load", load)
+
+    return add

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geoaudit import registry
 from geoaudit.api import Check, Metric, Scores
 from geoaudit.audit import execute
 from geoaudit.audit.maps import MapWriter
@@ -41,21 +40,6 @@ class CrashingMetric(ShortMetric):
 
     def score(self, attributions: Any, problems: Any, evidence: Any) -> Scores:
         raise LookupError("no such thing")
-
-
-@pytest.fixture
-def with_plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`with_plugin(cls)`: the audit finds this plugin beside the built-in ones."""
-
-    def add(cls: type[Any]) -> None:
-        def load(pinned: Any = None) -> Any:
-            found = registry.load(pinned)
-            found.add(cls, "outside 1.0")
-            return found
-
-        monkeypatch.setattr(execute, "load", load)
-
-    return add
 
 
 def test_a_crashing_check_is_an_error_and_not_a_pass(audit: Any, with_plugin: Any) -> None:

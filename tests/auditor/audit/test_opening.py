@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.special import expit
 
+from geoaudit.api import WalkRecord
 from geoaudit.audit import opening
+from geoaudit.audit.image_results import per_image
 from geoaudit.audit.limits import limitations
 from geoaudit.audit.observer import Silent
-from geoaudit.audit.result import Conversion
+from geoaudit.audit.result import Conversion, Skipped
 from geoaudit.audit.settings import Settings
+from geoaudit.audit.tally import Row, Tally
 from geoaudit.errors import UsageError
 from geoaudit.model.head import Head
 from geoaudit.model.runtime import Runtime
+from geoaudit_plugins.methods.expected_gradients import ExpectedGradients
 
 EMPTY = Conversion(passes=[], ops={}, extensions=[])
 
@@ -79,14 +83,32 @@ def test_the_first_images_confirm_the_head_once_and_it_holds_from_then_on(
 
 @pytest.fixture
 def limits(usual: Any) -> Any:
-    """`limits(**changes)`: the limitations of a run whose settings, head or conversion differ so."""
+    """`limits(**changes)`: the limitations of a run whose settings, head, conversion, data or results differ so."""
 
-    def told(settings: Any = None, head: Any = None, conversion: Conversion = EMPTY) -> str:
+    def told(
+        settings: Any = None, head: Any = None, conversion: Conversion = EMPTY, data: Any = None, tallies: Any = None
+    ) -> str:
         given = {"output": "logits", "logits": "logits", "tail": None, "classes": 4, **(head or {})}
         chosen = Settings(Path("m"), Path("i"), **(settings or {}))
-        return "\n".join(limitations(chosen, usual.report.data, {}, Head(**given), conversion, ("A note.",)))
+        found = usual.report.data.model_copy(update=data or {})
+        return "\n".join(limitations(chosen, found, tallies or {}, Head(**given), conversion, ("A note.",)))
 
     return told
+
+
+def test_an_error_bar_above_its_tolerance_is_a_limit_whatever_kept_it_there(limits: Any) -> None:
+    """Not every method that misses it has a node limit: samples and published rules miss it too."""
+    tally = Tally(ExpectedGradients())
+    late = WalkRecord(*[1.0] * (len(fields(WalkRecord)) - 1), met=False)  # type: ignore[arg-type]
+    tally.rows = [Row("a.png", 1.0, {}, {}, late), Row("b.png", 1.0, {}, {}, replace(late, met=True))]
+    told = "its gradients did not bring the error bar to its tolerance"
+    assert f"expected-gradients: on 1 of 2 images {told}." in limits(data={"count": 2}, tallies={"one": tally})
+    assert [per_image(row, tally).reason for row in tally.rows] == [told, None]
+
+
+def test_one_is_not_many(limits: Any) -> None:
+    one = limits(data={"count": 1, "skipped": [Skipped(file="a.txt", reason="no picture")]})
+    assert "Only 1 image: " in one and "1 file was left out" in one
 
 
 def test_straight_through_gradients_are_a_limit_that_names_the_operators(limits: Any, usual: Any) -> None:

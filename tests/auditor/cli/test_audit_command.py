@@ -177,6 +177,28 @@ def test_set_and_skip_reach_the_plan(
     assert set(methods["guided-ig"]["scores"]) == {"completeness-error", "deletion", "ncc-violation", "srg"}
 
 
+def test_all_methods_and_pictures_to_learn_from_are_passed_on(
+    cli: Any, small_model: Path, pictures: Path, tmp_path: Path, read_report: Read
+) -> None:
+    """The words that stand for several methods, from the command line and from the file."""
+    reports = {}
+    learn = f"calibration = '{pictures.as_posix()}'\n"
+    for words in ("all", "default"):
+        (tmp_path / "geoaudit.toml").write_text(f"methods = ['{words}']\n{learn}")
+        ended = cli(
+            small_model, pictures, "--budget", "quick", "--gradient-free", "--limit", "1", "-o", words, cwd=tmp_path
+        )
+        assert ended.code == 0, ended.stderr
+        reports[words] = read_report(tmp_path / words)
+    ran = {words: {m["id"] for m in report["methods"]} for words, report in reports.items()}
+    assert {"occlusion", "rise", "integrated-gradients"} <= ran["default"] < ran["all"]
+    assert not [name for name in ran["all"] if name.startswith("captum/")], "these have to be named"
+    assert reports["all"]["config"]["methods"] == {"value": ["all"], "source": "geoaudit.toml"}
+    assert reports["all"]["config"]["calibration"] == {"value": pictures.name, "source": "geoaudit.toml"}
+    told = reports["all"]["data"]["calibration"]
+    assert (told["source"], told["count"], told["audited"]) == (f"the pictures in {pictures.name}", 5, 1)
+
+
 def test_an_interrupted_audit_leaves_the_old_report_alone(
     cli: Any, small_model: Path, pictures: Path, tmp_path: Path, done: Any, package: Callable[[str, str], Path]
 ) -> None:

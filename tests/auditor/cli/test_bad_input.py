@@ -73,6 +73,46 @@ CASES: dict[str, tuple[int, Sequence[str], Sequence[str]]] = {
         ["model.onnx", "images", "--methods", "gradient", "--set", "guided-ig.steps=3"],
         ["guided-ig", "not part of this run", "Leave it out"],
     ),
+    "nobody's package": (
+        2,
+        ["model.onnx", "images", "--methods", "nobody/*"],
+        ["nobody/*", "package nobody installed"],
+    ),
+    "calibration gone": (
+        3,
+        ["model.onnx", "images", "--calibration", "gone"],
+        ["--calibration gone", "no such", "Give"],
+    ),
+    "calibration empty": (
+        3,
+        ["model.onnx", "images", "--calibration", "nothing"],
+        ["--calibration nothing", "no files", "Give a folder"],
+    ),
+    "calibration broken": (
+        3,
+        ["model.onnx", "images", "--calibration", "broken"],
+        ["--calibration broken", "cut.png", "leave it out"],
+    ),
+    "autoencoder gone": (
+        2,
+        ["model.onnx", "images", "--autoencoder", "model.onnx", "gone.onnx"],
+        ["--autoencoder gone.onnx", "no such file", "then the decoder"],
+    ),
+    "autoencoder alone": (
+        2,
+        ["model.onnx", "images", "-o", "alone", "--autoencoder", "model.onnx"],
+        ["--autoencoder", "requires 2 arguments"],
+    ),
+    "autoencoder of no use": (
+        2,
+        ["model.onnx", "images", "--gradient-free", "--autoencoder", "model.onnx", "model.onnx"],
+        ["--autoencoder", "no use", "Leave one"],
+    ),
+    "no autoencoder": (
+        3,
+        ["model.onnx", "images", "--autoencoder", "model.onnx", "model.onnx"],
+        ["--autoencoder", "decoder"],
+    ),
     "labels missing": (2, ["model.onnx", "images", "--labels", "gone.csv"], ["gone.csv", "cannot be read", "Expected"]),
     "labels wrong": (2, ["model.onnx", "images", "--labels", "labels.csv"], ["labels.csv", "99"]),
     "baseline": (2, ["model.onnx", "images", "--baseline", "blakc"], ["blakc", "no such kind", "Did you mean black"]),
@@ -136,6 +176,7 @@ def test_a_read_only_folder_is_refused(cli: Any, shelf: Path, tmp_path: Path) ->
         ("budget = 'huge'\n", ["geoaudit.toml", "budget", "huge", "quick"]),
         ("seed = 'a'\n", ["geoaudit.toml", "seed", "integer"]),
         ("budget = \n", ["geoaudit.toml", "not TOML", "line 1"]),
+        ("autoencoder = 'one.onnx'\n", ["geoaudit.toml, autoencoder", "a list of 2 values"]),
         ("[preprocess]\nmeen = 3\n", ["geoaudit.toml [preprocess]", "meen", "Did you mean mean"]),
     ],
 )

@@ -72,7 +72,10 @@ def test_completion_offers_commands_without_heavy_imports(environment: dict[str,
 @pytest.mark.parametrize(
     ("command", "known"),
     [
-        ("methods", ["guided-ig-bounded", "uniform-complete", "control", "arXiv", "steps=", "geoaudit "]),
+        (
+            "methods",
+            ["guided-ig-bounded", "uniform-complete", "control", "arXiv", "steps=", "geoaudit ", "stochastic: Uses"],
+        ),
         ("metrics", ["ncc-violation", "srg", "higher", "lower"]),
         ("checks", ["gradient-parity", "completeness", "model", "method"]),
     ],
