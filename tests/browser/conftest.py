@@ -29,6 +29,18 @@ def report_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def crowded_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report by 22 methods."""
+    from geoaudit_reports import write_report
+
+    sample = runpy.run_path(str(Path(__file__).parents[1] / "reports" / "synthetic_report.py"))
+    folder = tmp_path_factory.mktemp("crowded")
+    report = sample["crowded"]()
+    sample["write_maps"](report, folder / "maps.npz", side=16)
+    return write_report(report, folder).as_uri()
+
+
+@pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")

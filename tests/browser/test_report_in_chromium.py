@@ -43,9 +43,11 @@ def test_no_console_message_and_no_network(chromium: webdriver.Chrome, report_ur
     assert outside == []
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_never_scrolls_sideways(chromium: webdriver.Chrome, report_url: str, width: int) -> None:
-    _open(chromium, report_url, width)
+@pytest.mark.parametrize(("url", "width"), [("report_url", 390), ("report_url", 1280), ("crowded_url", 500)])
+def test_the_page_never_scrolls_sideways(
+    chromium: webdriver.Chrome, request: pytest.FixtureRequest, url: str, width: int
+) -> None:
+    _open(chromium, request.getfixturevalue(url), width)
     chromium.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     sizes = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     scrolled, visible = chromium.execute_script(sizes)
@@ -106,6 +108,21 @@ def test_overlay_and_drawings(chromium: webdriver.Chrome, report_url: str) -> No
         ".map(path => getComputedStyle(path).fill)"
     )
     assert "rgb(29, 92, 134)" in fills, "the page's colours must reach the drawings"
+
+
+def test_folded_parts_open_by_keyboard_and_for_print(chromium: webdriver.Chrome, crowded_url: str) -> None:
+    _open(chromium, crowded_url)
+    more = chromium.find_element(By.CSS_SELECTOR, "#summary details.more")
+    last = more.find_element(By.CSS_SELECTOR, "li:last-child strong")
+    assert not last.is_displayed()
+    more.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    assert last.is_displayed()
+    height = "return document.documentElement.scrollHeight"
+    folded = chromium.execute_script(height)
+    chromium.execute_script("dispatchEvent(new Event('beforeprint'))")
+    inverted = chromium.find_element(By.CSS_SELECTOR, "#methods .folded .card:last-child .card-body")
+    assert inverted.is_displayed()
+    assert chromium.execute_script(height) > 2 * folded
 
 
 def test_print_is_light_and_opens_the_cards(chromium: webdriver.Chrome, report_url: str) -> None:

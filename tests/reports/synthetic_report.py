@@ -117,6 +117,68 @@ def gradient_free() -> Report:
     return Report.model_validate(told)
 
 
+MANY = (
+    *("agi", "blur-ig", "expected-gradients", "geodesic-ig-knn", "geodesic-ig-svi", "geometric-ig", "guided-ig"),
+    *("guided-ig-bounded", "idgi", "ig2", "integrated-gradients", "manifold-guided-ig", "occlusion"),
+    *("captum/GuidedBackprop", "captum/KernelShap", "captum/DeepLiftShap", "rise", "smoothgrad", "spectral-ig"),
+    *("xrai", "pattern-attribution", "pattern-guided-ig"),
+)
+PATTERNLESS = "not applicable: 31 % of the multiply-adds lie in layers that patterns are known for. 50 % are needed"
+
+
+def crowded() -> Report:
+    """The same audit by 22 methods: two not applicable, four stochastic, two with a start of their own."""
+    told = build().model_dump(mode="json")
+    plain = {m["id"]: m for m in told["methods"]}["guided-ig"]
+    place = {e["method"]: e for e in told["ranking"]["entries"]}["guided-ig"]
+    controls = [m for m in told["methods"] if m["kind"] == "control" and not m["id"].startswith("inverted:")]
+    rows = [p for p in told["per_image"] if p["method"] in CONTROLS]
+    curves = [c for c in told["curves"] if c["method"] in CONTROLS]
+    shape = [p for p in told["per_image"] if p["method"] == "guided-ig"]
+    drawn = [c for c in told["curves"] if c["method"] == "guided-ig"]
+    methods, entries = [], []
+    for number, name in enumerate(MANY):
+        method = plain | {"id": name, "title": name.replace("-", " ").title(), "notes": [f"A note of {name}."]}
+        srg = 0.4 - 0.02 * number
+        method |= {"scores": _scores(srg, 0.98 + 0.0008 * number), "flags": [], "seeds": None}
+        if name in ("agi", "expected-gradients", "rise", "smoothgrad"):
+            method |= {"flags": ["stochastic"], "seeds": _seeds(None if name != "agi" else "the repeat failed")}
+        if name in ("blur-ig", "ig2"):
+            method["flags"] = ["own-baseline"]
+        if name.startswith("pattern"):
+            method |= {"status": "skipped", "reason": PATTERNLESS, "ncc_profile": [], "readings": []}
+            method["scores"] = {n: _score(None, 0, True, PATTERNLESS) | {"status": "SKIP"} for n in ("srg",)}
+            methods.append(method)
+            continue
+        methods.append(method)
+        entries.append(place | {"position": str(number + 1), "method": name, "pareto": number < 2})
+        rows += [row | {"method": name} for row in shape]
+        curves += [curve | {"method": name} for curve in drawn]
+        turned = {"id": f"inverted:{name}", "kind": "control", "title": f"{method['title']}, inverted"}
+        controls.append(method | turned | {"flags": [], "seeds": None, "notes": [], "scores": _scores(-srg, 0.98)})
+    told |= {"methods": sorted([*methods, *controls], key=lambda m: m["id"]), "per_image": rows, "curves": curves}
+    told["ranking"]["entries"] = entries
+    names = [e["method"] for e in entries]
+    told["ranking"]["tests"]["pairwise"] = [
+        told["ranking"]["tests"]["pairwise"][0] | {"a": a, "b": b} for i, a in enumerate(names) for b in names[i + 1 :]
+    ]
+    return Report.model_validate(told)
+
+
+def _seeds(reason: str | None) -> dict[str, Any]:
+    return {
+        "seeds": [0] if reason else [0, 1, 2],
+        "images": 2,
+        "map_similarity": None if reason else 0.412,
+        "spread": [
+            {"metric": "ncc-violation", "seed_sd": None, "image_sd": 0.004, "images": 0},
+            {"metric": "srg", "seed_sd": None if reason else 0.021, "image_sd": 0.152, "images": 0 if reason else 2},
+        ],
+        "reason": reason,
+        "cost": {"gradients": 480.0, "forwards": 40.0, "seconds": 12.5},
+    }
+
+
 def write_maps(report: Report, path: Path, photos: bool = True, side: int = SIDE) -> None:
     """maps.npz for `report`: smooth noise, one map all zero, one not finite, the crashed method's missing."""
     rng = np.random.default_rng(0)
@@ -131,7 +193,8 @@ def write_maps(report: Report, path: Path, photos: bool = True, side: int = SIDE
             shade = 127 + 120 * np.sin(3 * ramp[:, None, None] + np.arange(3) + 2 * ramp[None, :, None] + place)
             arrays[f"{image.id}/thumbnail"] = shade.astype(np.uint8)
     first = report.data.images[0].id
-    arrays[f"{first}/gradient"][:] = np.nan
+    if f"{first}/gradient" in arrays:
+        arrays[f"{first}/gradient"][:] = np.nan
     arrays[f"{first}/edges"][:] = 0
     np.savez_compressed(path, **arrays)
 
@@ -220,6 +283,14 @@ def _data(names: list[str]) -> dict[str, Any]:
         },
         "labels": {"source": None, "names_source": "labels.txt", "labelled": 0, "top1_accuracy": None},
         "images": images,
+        "calibration": {
+            "source": "the pictures in other-photographs",
+            "count": 256,
+            "available": 1200,
+            "audited": 3,
+            "manifest_sha256": "ef" * 32,
+            "skipped": [{"file": "cut<b>.png", "reason": "cannot be decoded"}],
+        },
     }
 
 
@@ -335,6 +406,7 @@ def _per_image(names: list[str]) -> list[dict[str, Any]]:
 def _walk(degenerate: bool) -> dict[str, Any]:
     error = None if degenerate else 0.024
     return {
+        "delta_f": 7.25,
         "nodes": 128,
         "gradients": 160,
         "forwards": 257,

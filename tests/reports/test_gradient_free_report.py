@@ -35,7 +35,7 @@ def words(free: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_page_says_what_was_not_tried_and_why(words: str) -> None:
     assert "1 explanation method and 7 controls were scored" in words
     assert "4 methods more are not applicable here." in words
-    assert "Not tried, and no failure:" in words
+    assert "Without a map, and no failure:" in words
     assert "needs gradients, and the audit is gradient-free" in words
     assert "NCC does not exist for Occlusion: such maps come from no walk" in words
 

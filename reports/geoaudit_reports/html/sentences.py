@@ -22,10 +22,21 @@ def headline(report: Report) -> str:
     if report.ranking.status == "inconclusive" or not report.ranking.entries:
         return "No explanation method could be ranked."
     if names["recommended"]:
-        return f"{listing(names['recommended'])} can be relied on here, {_certainty(report)}."
+        return f"{_first(names['recommended'])} can be relied on here, {_certainty(report)}."
     if names["caution"]:
         return "No explanation method can be relied on here without caution."
     return "No explanation method can be relied on here."
+
+
+_NAMED = 4
+"""So many names are read; of more, the rest is counted."""
+
+
+def _first(names: Sequence[str]) -> str:
+    """The names, or the first ones and how many more there are."""
+    if len(names) <= _NAMED:
+        return listing(list(names))
+    return listing([*names[: _NAMED - 1], f"{count(len(names) - _NAMED + 1)} more"])
 
 
 def _certainty(report: Report) -> str:
@@ -94,8 +105,40 @@ def not_applicable(report: Report) -> str | None:
     for method in report.methods:
         if method.status == "skipped":
             reasons.setdefault(method.reason or "not applicable", []).append(method.title)
-    parts = [f"{listing(titles)}: {reason}." for reason, titles in sorted(reasons.items())]
-    return f"Not tried, and no failure: {' '.join(parts)}" if parts else None
+    parts = [f"{listing(titles)}: {sentence(reason, capital=False)}" for reason, titles in sorted(reasons.items())]
+    return f"Without a map, and no failure: {' '.join(parts)}" if parts else None
+
+
+def own_start(report: Report) -> str | None:
+    """Which methods start elsewhere than at the run's baseline; None if none does."""
+    found = [m.title for m in report.methods if m.status == "ok" and "own-baseline" in m.flags]
+    if not found:
+        return None
+    own, verb = ("its own", "walks") if len(found) == 1 else ("their own", "walk")
+    return (
+        f"{listing(found)} {verb} from a start of {own}: complete with respect to that start, not the run's baseline."
+    )
+
+
+def luck(method: MethodResult) -> str | None:
+    """How much another seed does to a method's SRG, beside another image; None for deterministic methods."""
+    if method.seeds is None:
+        return None
+    found = next((s for s in method.seeds.spread if s.metric == "srg" and s.seed_sd is not None), None)
+    if found is None or found.seed_sd is None:
+        return f"How much the seed decides is not known: {sentence(method.seeds.reason or 'no SRG', capital=False)}"
+    image = "" if found.image_sd is None else f"; another image by {_far(found.image_sd)}"
+    alike = method.seeds.map_similarity
+    maps = (
+        "" if alike is None else f" Maps under two seeds rank the elements alike to {decimal(alike, 2)} (1: the same)."
+    )
+    missing = "" if method.seeds.reason is None else f" {sentence(method.seeds.reason)}"
+    return f"Another seed moves SRG by {_far(found.seed_sd)}{image}.{maps}{missing}"
+
+
+def _far(deviation: float) -> str:
+    """A standard deviation that never rounds to 0 without being it."""
+    return "less than 0.001" if 0 < deviation < 0.0005 else decimal(deviation)
 
 
 def without_walk(report: Report) -> str | None:
@@ -124,7 +167,7 @@ def centre_bias(report: Report) -> str | None:
         if m.kind == "method" and "srg" in m.scores and (m.scores["srg"].mean or 0.0) < value
         and m.scores["srg"].mean is not None
     ]  # fmt: skip
-    told = f" Scoring below it: {listing(below)}." if below else " Every method scores above it."
+    told = f" Scoring below it: {_first(below)}." if below else " Every method scores above it."
     return (
         f"The control center, a blob in the middle that knows neither model nor image, reaches SRG "
         f"{decimal(value)}. "

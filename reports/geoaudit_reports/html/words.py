@@ -1,4 +1,4 @@
-"""Fixed texts: titles of metrics, meanings of flags, the glossary."""
+"""Fixed texts: titles of metrics, limits of families, the glossary."""
 
 from __future__ import annotations
 
@@ -28,15 +28,6 @@ KINDS = {
     "binary": "two, told apart by one number",
 }
 
-FLAGS = {
-    "ncc-by-construction": "Cannot violate NCC by the way it is built, so a low NCC violation says "
-    "nothing in its favour.",
-    "not-complete": "Its attributions do not add up to Δf, so completeness and NCC cannot be held against it.",
-    "reconstruction": "Rebuilt from a description without published code; it may differ from what its authors ran.",
-    "stochastic": "Uses random numbers; another seed gives another map.",
-    "needs-calibration-set": "Depends on a set of images other than the audited ones.",
-}
-
 FAMILY_LIMITS = {
     "path": "Answers “why this image and not the baseline?”: another baseline gives another map.",
     "gradient": "Looks at the model only next to the image; it explains no difference from a baseline.",
@@ -52,6 +43,13 @@ CONTROLS = {
     "uniform-complete": "Δf spread evenly over all pixels: complete, free of cancellation, and empty.",
     "input-difference": "Image minus baseline: what brightness alone scores.",
 }
+
+
+def is_inverted(method: str) -> bool:
+    """Whether this is the id of a method's inverted control: it says of a metric, not of the model."""
+    return method.startswith("inverted:")
+
+
 INVERTED = "The map of a method turned around. A metric that prefers it to random is unfit for this model."
 
 GLOSSARY: tuple[tuple[str, str, str], ...] = (
@@ -141,7 +139,26 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
     (
         "Not applicable",
         "",
-        "A method that needs gradients in an audit without them. It was not tried: nothing speaks for or against it.",
+        "A method that needs what this audit does not have, such as gradients, or that cannot say anything about this "
+        "model. That is no failure: nothing speaks for or against it.",
+    ),
+    (
+        "Seed spread",
+        "√mean over images of the variance over seeds",
+        "How far a score moves when a method that uses random numbers runs again with another seed. Beside it stands "
+        "how far the score moves from image to image: a seed's spread as large as that means that luck decides.",
+    ),
+    (
+        "Own start",
+        "",
+        "Some methods walk to the image from a start of their own, such as a blurred image, instead of the run's "
+        "baseline. Completeness, NCC and Δf then refer to that start.",
+    ),
+    (
+        "Pictures to learn from",
+        "",
+        "Some methods learn what pictures look like before they explain one. They learn from the pictures given for "
+        "that purpose, or else from the audited ones.",
     ),
     ("Parity", "", "Proof that the converted model that gives gradients computes what onnxruntime computes."),
 )

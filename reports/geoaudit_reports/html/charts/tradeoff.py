@@ -39,7 +39,7 @@ _OFFSETS = (
 
 
 def draw(points: Sequence[Point], title: str, description: str) -> Markup:
-    """The chart of the points that have both scores; controls are hollow, inverted ones carry no name."""
+    """The chart of the points that have both scores; controls are hollow."""
     shown = [(p, p.ncc, p.srg) for p in points if p.ncc is not None and p.srg is not None]
     with Sheet(6.9, 4.3) as sheet:
         axes = sheet.axes[0]
@@ -55,7 +55,7 @@ def draw(points: Sequence[Point], title: str, description: str) -> Markup:
             axes.plot(*zip(*front, strict=True), color=ACCENT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
         axes.margins(y=0.12)
         sheet.figure.draw_without_rendering()
-        _name(axes, [(p, (ncc.mean, srg.mean)) for p, ncc, srg in shown if not p.id.startswith("inverted:")])
+        _name(axes, [(p, (ncc.mean, srg.mean)) for p, ncc, srg in shown])
         return sheet.svg("chart-tradeoff", title, description)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 
-from geoaudit.audit.result import MethodResult, PerImage, Report, WalkInfo
+from geoaudit.audit.result import CostInfo, MethodResult, PerImage, Report, WalkInfo
+from geoaudit.flags import MEANINGS
 from geoaudit_reports.html.cells import (
     CONTROL,
     TIERS,
@@ -20,9 +22,18 @@ from geoaudit_reports.html.cells import (
     status,
     text,
 )
-from geoaudit_reports.html.formats import count, decimal, duration, for_metric, percent, setting
-from geoaudit_reports.html.sentences import sentence, why
-from geoaudit_reports.html.words import CONTROLS, FAMILY_LIMITS, FLAGS, INVERTED, METRICS
+from geoaudit_reports.html.formats import (
+    count,
+    decimal,
+    duration,
+    for_metric,
+    listing,
+    percent,
+    setting,
+    significant,
+)
+from geoaudit_reports.html.sentences import luck, sentence, why
+from geoaudit_reports.html.words import CONTROLS, FAMILY_LIMITS, INVERTED, METRICS, is_inverted
 
 _ORDERS = {"magnitude": "by summed magnitude", "signed": "by signed sum"}
 _DIRECTION = {True: "higher is better", False: "lower is better", None: "no direction"}
@@ -39,8 +50,16 @@ class Card:
     why: str
     scores: Table
     readings: Table | None
+    seeds: Table | None
+    luck: str | None
+    notes: tuple[str, ...]
     facts: tuple[Fact, ...]
     limits: tuple[str, ...]
+
+    @property
+    def inverted(self) -> bool:
+        """Whether it is a method's inverted control; these are folded together."""
+        return is_inverted(self.id)
 
 
 def build(report: Report) -> tuple[Card, ...]:
@@ -60,7 +79,8 @@ def build(report: Report) -> tuple[Card, ...]:
         cards.append(
             Card(
                 method.id, method.title, method.kind == "control", badge, reason, _scores(method),
-                _readings(method), _facts(method, walks.get(method.id, [])), _limits(method),
+                _readings(method), _seeds(method), luck(method), tuple(map(sentence, method.notes)),
+                _facts(method, walks.get(method.id, [])), _limits(method),
             )
         )  # fmt: skip
     return tuple(cards)
@@ -73,7 +93,7 @@ def _unranked(method: MethodResult) -> tuple[Badge, str]:
 
 
 def _control_meaning(method: MethodResult) -> str:
-    return INVERTED if method.id.startswith("inverted:") else CONTROLS.get(method.id, "A control.")
+    return INVERTED if is_inverted(method.id) else CONTROLS.get(method.id, "A control.")
 
 
 def _scores(method: MethodResult) -> Table:
@@ -119,20 +139,47 @@ def _readings(method: MethodResult) -> Table | None:
     return Table("SRG read other ways: region size and order", columns, body)
 
 
+def _seeds(method: MethodResult) -> Table | None:
+    """The spread over seeds beside that over images; None where there is none to show."""
+    found = method.seeds
+    if found is None or len(found.seeds) < 2:
+        return None
+    body = tuple(
+        Row(
+            (
+                Cell(METRICS.get(s.metric, s.metric), "", s.metric, "head"),
+                number(s.seed_sd, for_metric(s.metric), "no image has all scores"),
+                number(s.image_sd, for_metric(s.metric), "fewer than two images"),
+            )
+        )
+        for s in found.spread
+        if s.seed_sd is not None or s.image_sd is not None
+    )
+    columns = (Column("Metric"), Column("Seed", True, "standard deviation"), Column("Image", True, "likewise"))
+    seeds = listing([str(seed) for seed in found.seeds])
+    shown = "the first image" if found.images == 1 else f"the first {count(found.images)} images"
+    return Table(f"What moves a score: the seed (seeds {seeds} on {shown}) and the image", columns, body)
+
+
 def _facts(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
     parameters = [Fact(f"parameter {name}", code(setting(value))) for name, value in sorted(method.parameters.items())]
-    cost = method.cost
-    spent = f"{count(cost.gradients)} gradients, {count(cost.forwards)} forwards"
     outcome = text("ok") if method.status == "ok" else text(method.status, method.reason or "no reason was recorded")
     return (
         Fact("Reference", text(method.reference or "none given")),
         Fact("Family", text(method.family)),
         Fact("Provided by", text(method.plugin)),
         Fact("Outcome", outcome),
-        Fact("Cost", text(spent, f"{duration(cost.seconds)} for all images")),
+        Fact("Cost", _cost(method.cost, "for all images")),
+        *([Fact("Cost of the repeats", _cost(method.seeds.cost, "for other seeds"))] if method.seeds else []),
         *_walk_facts([row.walk for row in rows if row.walk is not None]),
+        *_own_start(method, rows),
         *parameters,
     )
+
+
+def _cost(cost: CostInfo, what_for: str) -> Cell:
+    spent = f"{count(cost.gradients)} gradients, {count(cost.forwards)} forwards"
+    return text(spent, f"{duration(cost.seconds)} {what_for}")
 
 
 def _walk_facts(walks: list[WalkInfo]) -> tuple[Fact, ...]:
@@ -150,7 +197,20 @@ def _walk_facts(walks: list[WalkInfo]) -> tuple[Fact, ...]:
     )
 
 
+def _own_start(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
+    """What the method's maps add up to, where that is not the run's Δf."""
+    own = [row.walk.delta_f for row in rows if row.walk is not None and row.walk.delta_f is not None]
+    if "own-baseline" not in method.flags or not own:
+        return ()
+    usual = median(row.delta_f for row in rows)
+    return (Fact("Δf from its own start", number(median(own), significant, note=_beside(usual))),)
+
+
+def _beside(usual: float) -> str:
+    return f"median over images; {significant(usual)} from the run's baseline"
+
+
 def _limits(method: MethodResult) -> tuple[str, ...]:
-    flags = [FLAGS.get(flag, f"Flag: {flag}.") for flag in method.flags]
+    flags = [MEANINGS.get(flag, f"Flag: {flag}.") for flag in method.flags]
     family = FAMILY_LIMITS.get(method.family)
     return (*flags, *([family] if family else [])) or ("No limits are recorded for this family.",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoaudit.api import Status
-from geoaudit.audit.result import Report, Sourced, TensorInfo
+from geoaudit.audit.result import AutoencoderInfo, Report, Sourced, TensorInfo
 from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, number, rows, status, text
 from geoaudit_reports.html.formats import DASH, count, duration, moment, setting, share, significant, size
 from geoaudit_reports.html.words import KINDS
@@ -26,7 +26,18 @@ def model(report: Report) -> tuple[Fact, ...]:
         Fact("Explained output", code(m.explained_output.name, m.explained_output.space)),
         Fact("Taken before", text(m.explained_output.tail_removed or "nothing: it is the graph's own output")),
         Fact("Classes are", text(KINDS[m.explained_output.kind], m.explained_output.reading)),
+        *_autoencoder(m.autoencoder),
         *metadata,
+    )
+
+
+def _autoencoder(found: AutoencoderInfo | None) -> tuple[Fact, ...]:
+    if found is None:
+        return ()
+    return (
+        Fact("Encoder", code(found.encoder.file, f"sha256 {found.encoder.sha256}")),
+        Fact("Decoder", code(found.decoder.file, f"sha256 {found.decoder.sha256}")),
+        Fact("Code", text(" × ".join(count(size_) for size_ in found.code_shape), "shape of one code")),
     )
 
 

@@ -11,10 +11,13 @@ from geoaudit.audit.result import ImageInfo, MethodResult, PerImage, Report
 from geoaudit_reports.html.cells import Fact, number
 from geoaudit_reports.html.formats import decimal, percent, share, significant
 from geoaudit_reports.html.tiles import map_tile, photo_uri
+from geoaudit_reports.html.words import is_inverted
 from geoaudit_reports.maps import Layout, MapStore
 
 MOST_IMAGES = 8
 PHOTO_SIDE = 224
+UNFOLDED = 60
+"""So many maps are shown at once; the images after them are folded up."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class ImageView:
     target: str
     photo_class: str
     photo_uri: str
+    open: bool
     maps: tuple[MapView, ...]
 
 
@@ -67,7 +71,8 @@ def build(report: Report, maps: MapStore | None, side: int, most: int = MOST_IMA
         pixels = maps.thumbnail(image.id)
         views = tuple(_map(maps, image, method, scores.get((image.id, method.id)), layout, side) for method in methods)
         uri = photo_uri(pixels, PHOTO_SIDE) if pixels is not None else ""
-        images.append(ImageView(image.id, _target(image), f"photo-{place}", uri, views))
+        unfolded = place == 0 or (place + 1) * len(views) <= UNFOLDED
+        images.append(ImageView(image.id, _target(image), f"photo-{place}", uri, unfolded, views))
     has_photos = any(image.photo_uri for image in images)
     return Gallery(_notes(report, len(chosen), side, has_photos), tuple(images), has_photos)
 
@@ -95,7 +100,7 @@ def choose(report: Report, most: int) -> list[ImageInfo]:
 
 def _ordered(report: Report) -> list[MethodResult]:
     place = {entry.method: number_ for number_, entry in enumerate(report.ranking.entries)}
-    shown = [m for m in report.methods if not m.id.startswith("inverted:") and m.status != "skipped"]
+    shown = [m for m in report.methods if not is_inverted(m.id) and m.status != "skipped"]
     return sorted(shown, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id))
 
 

@@ -8,6 +8,7 @@ from geoaudit_reports.html.charts import strips, tradeoff
 from geoaudit_reports.html.charts.canvas import Chart
 from geoaudit_reports.html.charts.points import Interval, Point
 from geoaudit_reports.html.views.ranking import score_cell
+from geoaudit_reports.html.words import is_inverted
 
 
 def tradeoff_chart(report: Report) -> Chart | None:
@@ -19,9 +20,8 @@ def tradeoff_chart(report: Report) -> Chart | None:
     title = "NCC violation against faithfulness"
     description = f"{len(found)} methods and controls. On the Pareto front: {', '.join(front) or 'none'}."
     caption = (
-        "Up is more faithful, left is less cancellation. Filled: methods; hollow: controls; inverted "
-        "methods and marks without room carry no name. The dashed line joins the Pareto front; bars are 95 % "
-        "intervals over images."
+        "Up is more faithful, left is less cancellation. Filled: methods; hollow: controls; marks without room "
+        "carry no name. The dashed line joins the Pareto front; bars are 95 % intervals over images."
     )
     table = _score_table(report, "The numbers of this chart", ("srg", "ncc-violation"), [p.id for p in found])
     return Chart("chart-tradeoff", title, caption, tradeoff.draw(found, title, description), table)
@@ -69,6 +69,7 @@ def _points(report: Report) -> list[Point]:
             _interval(m, "srg"), _interval(m, "ncc-violation"), _interval(m, "ncc-excess"),
         )
         for m in report.methods
+        if not is_inverted(m.id)
     ]  # fmt: skip
 
 

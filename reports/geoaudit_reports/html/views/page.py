@@ -8,7 +8,7 @@ from geoaudit.audit.result import Report
 from geoaudit_reports.html import sentences
 from geoaudit_reports.html.cells import Fact, Table
 from geoaudit_reports.html.charts.canvas import Chart
-from geoaudit_reports.html.views import cards, curves, facts, findings, graphics, ranking, summary
+from geoaudit_reports.html.views import cards, curves, facts, findings, graphics, learning, ranking, summary
 from geoaudit_reports.html.words import GLOSSARY
 
 
@@ -69,6 +69,8 @@ class Page:
     preprocess: Table
     baseline: tuple[Fact, ...]
     labels: tuple[Fact, ...]
+    learned: tuple[Fact, ...]
+    unlearned: Table | None
     images: Table
     skipped: Table
     options: Table
@@ -95,6 +97,7 @@ def build(report: Report) -> Page:
             [
                 sentences.not_applicable(report),
                 sentences.without_walk(report),
+                sentences.own_start(report),
                 sentences.ncc_alone(report),
                 sentences.centre_bias(report),
             ]
@@ -116,6 +119,8 @@ def build(report: Report) -> Page:
         preprocess=facts.sourced(_SOURCED, report.data.preprocess, "No preprocessing was recorded."),
         baseline=facts.baseline(report),
         labels=findings.accuracy(report),
+        learned=learning.facts(report),
+        unlearned=learning.skipped(report),
         images=facts.images(report),
         skipped=facts.skipped(report),
         options=facts.sourced(_SOURCED, report.config, "No options were recorded."),

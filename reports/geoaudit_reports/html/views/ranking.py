@@ -21,7 +21,7 @@ from geoaudit_reports.html.cells import (
 )
 from geoaudit_reports.html.formats import DASH, decimal, for_metric, p_value, percent, share, significant
 from geoaudit_reports.html.sentences import why
-from geoaudit_reports.html.words import CONTROLS, INVERTED
+from geoaudit_reports.html.words import CONTROLS, is_inverted
 
 _FEW = "too few methods or images"
 
@@ -29,7 +29,7 @@ _FEW = "too few methods or images"
 def table(report: Report) -> Table:
     """One row an entry, in order; each control stands above the first entry whose SRG it exceeds."""
     methods = {m.id: m for m in report.methods}
-    ran = (m for m in report.methods if m.kind == "control" and m.status != "skipped")
+    ran = (m for m in report.methods if m.kind == "control" and m.status != "skipped" and not is_inverted(m.id))
     controls = sorted(ran, key=lambda m: (-(_srg(m) or 0.0), m.id))
     placed: list[Row] = []
     for entry in report.ranking.entries:
@@ -48,7 +48,8 @@ def table(report: Report) -> Table:
     return Table(
         "Below each number its 95 % interval over images; “=” marks positions whose intervals "
         "overlap. Each control "
-        "stands above the first method whose SRG it exceeds and is never numbered.",
+        "stands above the first method whose SRG it exceeds and is never numbered; inverted controls, whose SRG is "
+        "their method's with its sign turned, are left out.",
         columns, tuple(placed), "No method was ranked.",
     )  # fmt: skip
 
@@ -92,7 +93,7 @@ def _rank(rank: RankInterval) -> Cell:
 
 def _control(method: MethodResult) -> Row:
     dash = Cell(DASH, "not ranked")
-    meaning = INVERTED if method.id.startswith("inverted:") else CONTROLS.get(method.id, method.title)
+    meaning = CONTROLS.get(method.id, method.title)
     if method.status == "error":
         meaning = f"{meaning} Failed: {method.reason or 'no reason was recorded'}"
     return Row(
