@@ -1,0 +1,1 @@
+"""Shortest walks over a graph of pictures: the pictures, the straight line, the graph, and the search."""
