@@ -98,7 +98,7 @@ def advance(progress: Progress, slopes: Floats, way: Progress, goal: float, frac
 
     Args:
         progress: t in [0, 1], shape (d,), float64; 1 where the feature does not move at all.
-        slopes: magnitudes of the partial derivatives, shape (d,).
+        slopes: magnitudes of the partial derivatives, shape (d,); nan counts as infinite.
         way: |image - baseline|, shape (d,).
         goal: share of the L1 distance to have travelled, in (0, 1].
         fraction: the order statistic of `slopes` up to which features move; finished features count too.
@@ -111,8 +111,8 @@ def advance(progress: Progress, slopes: Floats, way: Progress, goal: float, frac
     need = goal * total - _dot(way, progress)
     open_ = np.flatnonzero((progress < high) & (way > 0))
     while need > 1e-9 * total and len(open_):
-        steepness = slopes[open_]
-        group = steepness <= np.partition(steepness, index)[index] if index < len(open_) else steepness < np.inf
+        steepness = np.where(np.isnan(slopes[open_]), np.inf, slopes[open_])  # a nan is below nothing: no group opens
+        group = steepness <= (np.partition(steepness, index)[index] if index < len(open_) else np.inf)
         chosen = open_[group]
         room = _dot(way[chosen], high - progress[chosen])
         if need <= room:

@@ -12,6 +12,7 @@ from geoaudit import Cost, InputSpace, Problems, Quadrature, registry
 from geoaudit.analytic import AnalyticProbe, feature_problems
 from geoaudit.paths.integrator import integrate
 from geoaudit.paths.walk import straight_line
+from geoaudit_plugins.methods import guided_ig
 from geoaudit_plugins.methods.guided_ig import advance
 
 REFERENCE = dict(np.load(Path(__file__).parent / "guided_ig_reference.npz"))
@@ -235,3 +236,21 @@ def test_integrated_gradients_against_the_fine_reference():
     assert (error < 0.2 * left).all() and error.max() < 2e-4 < left.max()
     straight = guided(200, 0.25, 0.0).attribute(problems, probe)
     np.testing.assert_allclose(straight.values, REFERENCE["ig_left200"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("slopes", [[np.nan] * 4, [np.inf] * 4, [1.0, np.nan, np.inf, np.nan]])
+def test_slopes_that_are_no_numbers_come_last_and_the_walk_goes_on(slopes, fraction, monkeypatch):
+    original, calls = guided_ig._dot, []
+
+    def counted(a, b):
+        calls.append(1)
+        assert len(calls) < 50, "it does not end"
+        return original(a, b)
+
+    monkeypatch.setattr(guided_ig, "_dot", counted)
+    progress, way = np.zeros(4), np.ones(4)
+    for goal in (0.25, 0.6, 1.0):
+        advance(progress, np.array(slopes), way, goal, fraction, 1.0)
+        assert progress.sum() == pytest.approx(4 * goal)
+        assert progress[0] == max(progress), "where it is a number, it is the smallest"

@@ -1,0 +1,1 @@
+"""Manifolds of pictures that methods walk on: codes, and pictures made from codes."""
