@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from geoaudit.api import Floats, Probe
+from geoaudit.api import Floats, Ints
+
+
+class Evaluated(Protocol):
+    """What is asked for numbers: a probe, or something in front of one."""
+
+    def outputs(self, points: Floats, targets: Ints) -> npt.NDArray[np.float64]:
+        """The explained output (m,)."""
+        ...
+
+    def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[npt.NDArray[np.float64], Floats]:
+        """The explained output (m,) and its gradient (m, *shape)."""
+        ...
 
 
 class _Evaluate(torch.autograd.Function):
     """The probe's outputs, or where a gradient is asked for its values and gradients."""
 
     @staticmethod
-    def forward(ctx: Any, points: torch.Tensor, probe: Probe, target: int) -> torch.Tensor:
+    def forward(ctx: Any, points: torch.Tensor, probe: Evaluated, target: int) -> torch.Tensor:
         array = points.detach().cpu().numpy()
         targets = np.full(len(array), target, dtype=np.int64)
         if not ctx.needs_input_grad[0]:
@@ -39,12 +53,14 @@ class ExplainedOutput(torch.nn.Module):
     Args:
         probe: the model.
         target: the explained class.
+        inside: the module that the probe evaluates, for captum to put its hooks on; None: it sees nothing inside.
     """
 
-    def __init__(self, probe: Probe, target: int) -> None:
+    def __init__(self, probe: Evaluated, target: int, inside: torch.nn.Module | None = None) -> None:
         super().__init__()
         self._probe = probe
         self._target = target
+        self.inside = inside
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         """One number a point; differentiable by the probe's own gradients."""
@@ -52,25 +68,22 @@ class ExplainedOutput(torch.nn.Module):
         return result
 
 
-def run(name: str, x: Floats, probe: Probe, target: int, arguments: dict[str, Any], differentiable: bool) -> Floats:
-    """One image's attribution by a captum class.
+def run(explainer: Any, x: Floats, arguments: dict[str, Any], differentiable: bool) -> Floats:
+    """One image's attribution by a captum object.
 
     Args:
-        name: of the class in captum.attr.
+        explainer: an instance of a class of captum.attr.
         x: the image with its batch axis, shape (1, *shape), float32 or float64.
-        probe: the model.
-        target: the explained class.
-        arguments: of the class' `attribute`; arrays become tensors.
+        arguments: of its `attribute`; arrays become tensors.
         differentiable: whether the class takes gradients.
 
     Returns:
         float64, shape (*shape).
     """
-    import captum.attr
-
-    explainer = getattr(captum.attr, name)(ExplainedOutput(probe, target))
     tensors = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in arguments.items()}
-    made: torch.Tensor = explainer.attribute(torch.from_numpy(x.copy()).requires_grad_(differentiable), **tensors)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Setting (forward|backward)")  # hooks, which is what was asked for
+        made: torch.Tensor = explainer.attribute(torch.from_numpy(x.copy()).requires_grad_(differentiable), **tensors)
     found: Floats = made.detach().double().numpy()[0]
     return found
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Attributions, Floats, InputSpace, Method, Probe, Problems
+from geoaudit.api import Attributions, Floats, InputSpace, Method, Probe, Problems, Runs
 
 BATCH = 16
 """Perturbed pictures that captum makes at a time."""
@@ -22,7 +22,7 @@ class CaptumMethod(Method):
     them, so that a map's sum is the sum over features.
     """
 
-    default: ClassVar[bool] = False
+    runs: ClassVar[Runs] = "when named"
     wraps: ClassVar[str]
     """The class in captum.attr."""
 
@@ -30,16 +30,34 @@ class CaptumMethod(Method):
         """One image after the other."""
         from geoaudit_plugins.captum_methods.bridge import run, seeded
 
+        differentiable = "gradients" in self.needs
         values = np.empty_like(problems.x)
         precision = np.float64 if problems.x.dtype == np.float64 else np.float32
         for i, image in enumerate(problems.ids):
             problem = problems.select([i])
             x: Floats = problem.x.astype(precision)
-            arguments = self.arguments(problem, precision)
+            arguments = {**self.arguments(problem, precision), **self.learned(probe, precision)}
+            explainer = self.explainer(self.explained(problem, probe))
             with seeded(probe.rng(self.id, image)):
-                made = run(self.wraps, x, probe, int(problem.targets[0]), arguments, "gradients" in self.needs)
+                made = run(explainer, x, arguments, differentiable)
             values[i] = made / self.elements(problem.space)
         return Attributions(values, (None,) * len(problems))
+
+    def explained(self, problem: Problems, probe: Probe) -> Any:
+        """The explained output as a torch module, for one problem."""
+        from geoaudit_plugins.captum_methods.bridge import ExplainedOutput
+
+        return ExplainedOutput(probe, int(problem.targets[0]))
+
+    def explainer(self, explained: Any) -> Any:
+        """The captum object."""
+        import captum.attr
+
+        return getattr(captum.attr, self.wraps)(explained)
+
+    def learned(self, probe: Probe, precision: type[np.floating[Any]]) -> dict[str, Any]:
+        """Further arguments, which come from the calibration set; none unless the class says otherwise."""
+        return {}
 
     @abstractmethod
     def arguments(self, problem: Problems, precision: type[np.floating[Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from geoaudit.api import Cost, Flag, Floats, InputSpace, Need, Parameters, Problems, Quadrature
+from geoaudit.errors import NotApplicable
 from geoaudit_plugins.captum_methods.method import BATCH, CaptumMethod, patches
 
 _NOT_COMPLETE: frozenset[Flag] = frozenset({"not-complete"})
@@ -144,6 +145,20 @@ class KernelShap(_Sampled):
     reference: ClassVar[str] = "Lundberg and Lee, NeurIPS 2017, arXiv 1705.07874"
     wraps: ClassVar[str] = "KernelShap"
     flags: ClassVar[frozenset[Flag]] = frozenset({"stochastic"})
+
+    def arguments(self, problem: Problems, precision: type[np.floating[Any]]) -> dict[str, Any]:
+        """As for its like.
+
+        Raises:
+            NotApplicable: there is one patch, for which captum's kernel divides by 0.
+        """
+        found = super().arguments(problem, precision)
+        if not found["feature_mask"].any():
+            raise NotApplicable(
+                self.id, "the picture is one patch, which has no others to be weighed against",
+                f"Raise --set {self.id}.patches, or use captum/FeatureAblation.",
+            )  # fmt: skip
+        return found
 
 
 class Lime(_Sampled):

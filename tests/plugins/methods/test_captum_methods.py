@@ -5,6 +5,7 @@ import pytest
 
 from geoaudit import Cost, InputSpace, Problems, Quadrature, registry
 from geoaudit.analytic import AnalyticProbe
+from geoaudit.errors import NotApplicable
 
 captum = pytest.importorskip("captum.attr", reason="captum is not installed: pip install 'geoaudit[captum]'")
 torch = pytest.importorskip("torch")
@@ -14,7 +15,11 @@ NAMES = sorted(name for name in METHODS if name.startswith("captum/"))
 BLACK_BOX = sorted(
     f"captum/{n}" for n in ("FeatureAblation", "KernelShap", "Lime", "Occlusion", "ShapleyValueSampling")
 )
-GRADIENT = sorted(f"captum/{n}" for n in ("GradientShap", "InputXGradient", "IntegratedGradients", "Saliency"))
+GRADIENT = sorted(
+    f"captum/{n}" for n in ("GradientShap", "InputXGradient", "IntegratedGradients", "NoiseTunnel", "Saliency")
+)
+HOOKED = sorted(f"captum/{n}" for n in ("Deconvolution", "DeepLift", "DeepLiftShap", "GuidedBackprop"))
+OUTSIDE = sorted(BLACK_BOX + GRADIENT)
 SIDE = 8
 
 
@@ -62,16 +67,17 @@ def attribute(name, problems, probe, **parameters):
 
 
 def test_every_adapted_class_is_offered_by_captum_named_to_run_and_says_what_it_needs():
-    assert sorted(BLACK_BOX + GRADIENT) == NAMES
+    assert sorted(OUTSIDE + HOOKED) == NAMES
     for name in NAMES:
         entry = METHODS[name]
         assert entry.provider == f"captum {__import__('captum').__version__}"
-        assert entry.cls.default is False and entry.cls.title == f"captum {entry.cls.wraps}" == f"captum {name[7:]}"
-        assert entry.cls.needs == (frozenset() if name in BLACK_BOX else {"gradients"})
+        assert entry.cls.runs == "when named" and entry.cls.title == f"captum {entry.cls.wraps}" == f"captum {name[7:]}"
+        inside = {"layers"} if name in HOOKED else set()
+        assert entry.cls.needs == (frozenset() if name in BLACK_BOX else {"gradients"} | inside)
         assert hasattr(captum, entry.cls.wraps) and entry.cls.reference and entry.cls.__doc__
         for field in entry.cls.Parameters.model_fields.values():
             assert field.description and not field.is_required()
-    assert not set(NAMES) & set(registry.load(()).default("method"))
+    assert not set(NAMES) & set(registry.load(()).running("method", all_=True))
 
 
 def test_integrated_gradients_equals_captums_own():
@@ -91,6 +97,22 @@ def test_local_methods_are_the_gradient(name, times):
     expected = np.abs(flat) if times is None else flat * problems.x
     np.testing.assert_allclose(attribute(f"captum/{name}", problems, probe), expected, rtol=1e-12)
     assert probe.spent == Cost(gradients=2)
+
+
+def test_the_noise_tunnel_is_the_mean_gradient_over_noisy_pictures():
+    problems, probe = scene()
+    clean = probe.gradient(problems.x.reshape(2, -1)).reshape(problems.x.shape)
+    calm = attribute("captum/NoiseTunnel", problems, probe, samples=3, noise=1e-7)
+    np.testing.assert_allclose(calm, clean, rtol=1e-5, atol=1e-6)
+    seen = []
+    plain = probe.value_and_gradient
+    probe.value_and_gradient = lambda points, targets: seen.append(points) or plain(points, targets)
+    made = attribute("captum/NoiseTunnel", problems.select([0]), probe, samples=40, noise=0.3)
+    noisy = np.concatenate(seen)
+    assert noisy.shape == (40, *problems.x.shape[1:])
+    assert (noisy - problems.x[0]).std() == pytest.approx(0.3 * np.ptp(problems.x[0]), rel=0.05)
+    mean = probe.gradient(noisy.reshape(40, -1)).mean(axis=0).reshape(made[0].shape)
+    np.testing.assert_allclose(made[0], mean, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -131,7 +153,7 @@ def test_black_box_methods_ask_for_outputs_only(name):
     assert probe.spent.gradients == 0 and probe.spent.forwards > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OUTSIDE)
 @pytest.mark.parametrize(("layout", "dtype"), [("NCHW", np.float32), ("NHWC", np.float64)])
 def test_maps_keep_shape_and_precision_and_do_not_depend_on_other_images(name, layout, dtype):
     small = {"samples": 6, "patches": 2} if "samples" in METHODS[name].cls.Parameters.model_fields else {}
@@ -143,7 +165,7 @@ def test_maps_keep_shape_and_precision_and_do_not_depend_on_other_images(name, l
     np.testing.assert_allclose(alone[0], maps[0][1], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"captum/Occlusion"}))
+@pytest.mark.parametrize("name", sorted({*OUTSIDE} - {"captum/Occlusion"}))
 def test_costs_are_announced_exactly(name):
     problems, probe = scene()
     method = registry.create(METHODS[name], "standard", {"patches": "4"} if name in BLACK_BOX else {})
@@ -169,3 +191,8 @@ def test_without_captum_nothing_is_offered(monkeypatch):
 
     monkeypatch.setattr(captum_methods, "version", missing)
     assert not [name for name in registry.load(()).methods if name.startswith("captum/")]
+
+
+def test_a_single_patch_has_nothing_to_be_weighed_against():
+    with pytest.raises(NotApplicable, match="one patch"):
+        attribute("captum/KernelShap", *scene(), patches=1)
