@@ -1,6 +1,16 @@
 """Gradient: the partial derivatives of the explained output at the image.
 
-Local sensitivity, no baseline, not complete: its sum says nothing about the output.
+A_i = df/dx_i at the image, signed, in output units per unit of model input.  The paper shows its magnitude, the
+largest over the colour channels; here nothing is taken away: a metric or a picture may do so.
+
+What it says: which elements would change the output fastest, were they changed by very little.  It knows no
+baseline and compares with nothing.
+
+What it cannot show: how much the image as it is owes to an element.  An element that has done its work may have no
+slope left (saturation), and through a ReLU network the slopes of neighbouring pixels differ like noise.  The map is
+not complete: its sum says nothing about the output, so its cancellation is not judged.
+
+No parameters.  Cost: one gradient an image.
 
 Source: Simonyan, Vedaldi, Zisserman, Deep Inside Convolutional Networks, 2013, arXiv 1312.6034.
 """
