@@ -1,7 +1,7 @@
 # Short names for the commands of CONTRIBUTING.md.  They run in the active virtual environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint type test bench matrix schema
+.PHONY: help lint type test bench matrix methods moons schema
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -17,10 +17,16 @@ test: ## all tests
 	pytest
 
 bench: ## side by side with peers; slow, prints figures, never part of the tests
-	@set -e; for script in $$(grep -l __main__ tests/benchmarks/*.py); do echo "== $$script"; python "$$script"; done
+	@set -e; for script in $$(grep -l __main__ tests/benchmarks/*.py | grep -v -e moons -e methods); do echo "== $$script"; python "$$script"; done
 
 matrix: ## export and convert some ninety classifiers; hours; prints a table, writes matrix.json
 	python tests/matrix/matrix.py
+
+methods: ## every method on the demo's photographs: the README's table; an hour
+	python tests/benchmarks/methods.py --write-readme
+
+moons: ## half-moons: NCC violation and purity of the path methods over noise; minutes; draws moons.png
+	python tests/benchmarks/moons.py --picture moons.png
 
 schema: ## write report-v1.json again after the report model has changed
 	python -m geoaudit_reports.schema

@@ -21,6 +21,7 @@ from geoaudit.images.preprocess import resolve
 from geoaudit.model import artifact as artifacts
 from geoaudit.model import head as heads
 from geoaudit.model.artifact import Artifact
+from geoaudit.model.explain import Space
 from geoaudit.model.head import Head
 from geoaudit.model.normalise import Normalised, normalise
 from geoaudit.model.runtime import Runtime
@@ -53,15 +54,16 @@ class Opened:
 
 
 @contextmanager
-def opened_demo(limit: int | None = None) -> Iterator[Opened]:
+def opened_demo(limit: int | None = None, space: Space = "logit") -> Iterator[Opened]:
     """EfficientNet-Lite0 on the demo's photographs, in a temporary folder.
 
     Args:
         limit: largest number of photographs; None for all 8, which make one group.
+        space: the explained scalar.
     """
     with TemporaryDirectory(prefix="geoaudit-bench-") as folder:
         model, images = make_demo(Path(folder))
-        yield _open(Settings(model=model, images=images, limit=limit))
+        yield _open(Settings(model=model, images=images, limit=limit, explain=space))
 
 
 def _open(settings: Settings) -> Opened:
@@ -69,7 +71,8 @@ def _open(settings: Settings) -> Opened:
     head = heads.find(artifact)
     preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
     runtime = Runtime(artifact, head, settings.device)
-    inputs = gather(settings, artifact, head, runtime, preprocessing, Silent())
+    inputs = gather(settings, artifact, runtime, preprocessing, Silent())
+    head = runtime.head
     normalised = normalise(artifact.proto, head)
     twin = Twin(normalised, head, settings.device)
     quadrature = BUDGETS[settings.budget].quadrature
