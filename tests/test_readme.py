@@ -123,12 +123,18 @@ def test_the_two_commands_are_those_of_every_other_place() -> None:
 def test_the_tables_list_the_registry(heading: str) -> None:
     built_in = registry.load(())
     expected = {
-        "Methods": built_in.default("method"),
+        "Methods": built_in.running("method", all_=True),
         "Controls": built_in.of_kind("control"),
         "Metrics": sorted(built_in.metrics),
         "Checks": sorted(built_in.checks),
     }
     assert first_cells(section(README, "What is measured"), heading) == expected[heading]
+
+
+def test_the_methods_table_says_when_each_runs() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| (by default|with all) \|", README, re.MULTILINE)
+    methods = registry.load(()).methods
+    assert dict(rows) == {name: methods[name].cls.runs for name in registry.load(()).running("method", all_=True)}
 
 
 def test_the_report_has_the_sections_that_are_named() -> None:
