@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from geoaudit.api import (
     Attributions,
+    Autoencoder,
     Calibration,
     Cost,
+    Equivalent,
     Floats,
     InputSpace,
     Ints,
@@ -21,7 +25,7 @@ from geoaudit.api import (
     Quadrature,
     Recorded,
 )
-from geoaudit.errors import PluginError
+from geoaudit.errors import NotApplicable, PluginError
 
 if TYPE_CHECKING:
     from geoaudit.paths.line_store import LineStore
@@ -42,7 +46,7 @@ class AnalyticProbe:
         calibration: pictures to learn from, shape (k, *shape); none by default.
     """
 
-    autoencoder = None
+    autoencoder: Autoencoder | None = None
 
     def __init__(
         self,
@@ -54,12 +58,22 @@ class AnalyticProbe:
         self.f = f
         self.gradient = gradient
         self.quadrature = quadrature or Quadrature(tolerance=1e-4, node_limit=4096, scan=257, first_nodes=64)
-        self.spent = Cost()
+        self._spent = [Cost()]  # shared with the probes derived from this one
         pictures = np.empty((0, 1, 1, 1)) if calibration is None else calibration
         ids = tuple(f"picture {i}" for i in range(len(pictures)))
         self.calibration = Calibration("given pictures", ids, lambda indices: pictures[list(indices)])
         self._made: dict[str, Any] = {}
         self._lines: LineStore | None = None
+        self._seed: int | None = None
+
+    @property
+    def spent(self) -> Cost:
+        """What has been evaluated so far."""
+        return self._spent[0]
+
+    @spent.setter
+    def spent(self, cost: Cost) -> None:
+        self._spent[0] = cost
 
     def outputs(self, points: Floats, targets: Ints) -> Array:
         """Values, float64."""
@@ -72,8 +86,11 @@ class AnalyticProbe:
 
     def probabilities(self, points: Floats, targets: Ints) -> Array:
         """The logistic function of the values."""
-        result: Array = 1.0 / (1.0 + np.exp(-self.outputs(points, targets)))
-        return result
+        return np.asarray(expit(self.outputs(points, targets)), dtype=np.float64)
+
+    def class_probabilities(self, points: Floats) -> Array:
+        """The logistic function of every class' score, shape (m, classes)."""
+        return np.asarray(expit(self.scores(points)), dtype=np.float64)
 
     def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[Array, Floats]:
         """Values and gradients, float64."""
@@ -114,6 +131,34 @@ class AnalyticProbe:
         """
         raise PluginError("layers", "a formula has none", 'Declare needs = frozenset({"gradients", "layers"}).')
 
+    def with_quadrature(self, quadrature: Quadrature) -> AnalyticProbe:
+        """This probe with another tolerance and other limits."""
+        other = copy(self)
+        other.quadrature, other._lines = quadrature, None
+        return other
+
+    def reseeded(self, seed: int) -> AnalyticProbe:
+        """This probe; a formula's generators are seeded by their keys and `seed`."""
+        other = copy(self)
+        other._seed, other._made = seed, {}
+        return other
+
+    def shifted(self, shift: Floats) -> AnalyticProbe:
+        """A probe over f(x - shift), calibration pictures and autoencoder moved along; it counts into this one.
+
+        Args:
+            shift: shape of one picture.
+        """
+        return _Moved(self, shift)
+
+    def equivalent(self) -> Equivalent:
+        """None.
+
+        Raises:
+            NotApplicable: always.
+        """
+        raise NotApplicable("another graph", "the model is a formula, which has no graph")
+
     def once(self, key: str, make: Callable[[], T]) -> T:
         """Kept for the probe's life."""
         if key not in self._made:
@@ -122,8 +167,49 @@ class AnalyticProbe:
         return made
 
     def rng(self, *key: str) -> np.random.Generator:
-        """Seeded by `key`."""
-        return np.random.default_rng(list(sha256("/".join(key).encode()).digest()))
+        """Seeded by `key`, and by the seed where one was given."""
+        told = "/".join((*(() if self._seed is None else (str(self._seed),)), *key))
+        return np.random.default_rng(list(sha256(told.encode()).digest()))
+
+
+class _Moved(AnalyticProbe):
+    """f(x - shift), whatever class of probe f is behind."""
+
+    def __init__(self, still: AnalyticProbe, shift: Floats) -> None:
+        from geoaudit.audit.moved import MovedAutoencoder, moved_calibration
+
+        super().__init__(still.f, still.gradient, still.quadrature)
+        self.calibration = moved_calibration(still.calibration, shift)
+        if still.autoencoder is not None:
+            self.autoencoder = MovedAutoencoder(still.autoencoder, shift)
+        self._spent = still._spent
+        self._still, self._shift = still, shift
+
+    def _back(self, points: Floats) -> Floats:
+        return points - self._shift.astype(points.dtype, copy=False)
+
+    def outputs(self, points: Floats, targets: Ints) -> Array:
+        return self._still.outputs(self._back(points), targets)
+
+    def scores(self, points: Floats) -> Array:
+        return self._still.scores(self._back(points))
+
+    def probabilities(self, points: Floats, targets: Ints) -> Array:
+        return self._still.probabilities(self._back(points), targets)
+
+    def class_probabilities(self, points: Floats) -> Array:
+        return self._still.class_probabilities(self._back(points))
+
+    def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[Array, Floats]:
+        return self._still.value_and_gradient(self._back(points), targets)
+
+    def reseeded(self, seed: int) -> AnalyticProbe:
+        other = _Moved(self._still.reseeded(seed), self._shift)
+        other.quadrature = self.quadrature
+        return other
+
+    def rng(self, *key: str) -> np.random.Generator:
+        return self._still.rng(*key)
 
 
 def feature_problems(probe: AnalyticProbe, start: npt.ArrayLike, end: npt.ArrayLike) -> Problems:

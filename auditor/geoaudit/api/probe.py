@@ -117,6 +117,21 @@ class Layers:
     weights: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Equivalent:
+    """Another graph of the same function.
+
+    Attributes:
+        probe: over that graph; it counts into the probe that it came from.
+        changed: whether its operators differ at all from those of the graph it came from.
+        description: how the two graphs differ, in a sentence.
+    """
+
+    probe: Probe
+    changed: bool
+    description: str
+
+
 class Probe(Protocol):
     """The only way to the model.  It counts every evaluation, fills batches and bounds memory."""
 
@@ -146,6 +161,13 @@ class Probe(Protocol):
 
     def probabilities(self, points: Floats, targets: Ints) -> npt.NDArray[np.float64]:
         """The targets' probabilities at `points`, from onnxruntime, in [0, 1]; shape (m,)."""
+        ...
+
+    def class_probabilities(self, points: Floats) -> npt.NDArray[np.float64]:
+        """Every class' probability at `points`, from onnxruntime, in [0, 1]; shape (m, classes).
+
+        Counted as one forward a point, as `probabilities` is.
+        """
         ...
 
     def scores(self, points: Floats) -> npt.NDArray[np.float64]:
@@ -199,6 +221,39 @@ class Probe(Protocol):
             numbers: None where it still gives the model's scores, explained as the run explains them.  Else how
                 many numbers it gives for a picture (a layer's features, a distance): `scores` are then these
                 numbers, and `outputs` and gradients are of the one that a target counts from 0.
+        """
+        ...
+
+    def with_quadrature(self, quadrature: Quadrature) -> Probe:
+        """This probe with another tolerance and other limits; it counts into this one.
+
+        Its straight lines are integrated anew at each call and not kept: the way to lines that nobody else will ask
+        for, with the probe's own quadrature too.
+        """
+        ...
+
+    def reseeded(self, seed: int) -> Probe:
+        """This probe with another seed: what is random comes out differently, everything else is shared."""
+        ...
+
+    def shifted(self, shift: Floats) -> Probe:
+        """A probe over f(x - shift): the same function of a moved input; it counts into this one.
+
+        Calibration pictures and the autoencoder move along; what was learned once is its own.  Shifts add up: where
+        they add up to 0 the model is this one again.
+
+        Args:
+            shift: what every picture is moved by, in model input units, shape (*space.shape).
+        """
+        ...
+
+    def equivalent(self) -> Equivalent:
+        """The same function by another graph of the file, converted anew: as exported, if the one in use is optimised.
+
+        Where optimisation left the exported graph as it is, it is what onnxruntime's basic optimisation makes of it.
+
+        Raises:
+            NotApplicable: there is none, or it cannot be converted; the reason is in the message.
         """
         ...
 

@@ -63,7 +63,7 @@ class Problems:
     """A batch of n questions: why does the model give this output for this image, and not for the baseline?
 
     Attributes:
-        ids: the images' ids, unique.
+        ids: the images' ids; what is random is drawn by them, so that rows of equal id meet equal random numbers.
         x: the images in model input space, shape (n, *space.shape).
         baseline: the baselines in model input space, same shape and dtype as `x`.
         targets: the explained classes, int64, shape (n,).

@@ -16,6 +16,7 @@ from geoaudit.api import (
     Autoencoder,
     Calibration,
     Cost,
+    Equivalent,
     Floats,
     Ints,
     Layers,
@@ -23,9 +24,14 @@ from geoaudit.api import (
     Quadrature,
     Recorded,
 )
-from geoaudit.errors import PluginError
+from geoaudit.audit.moved import MovedAutoencoder, moved_calibration
+from geoaudit.errors import NotApplicable, PluginError
 from geoaudit.model import explain
+from geoaudit.model import shift as shifting
 from geoaudit.model.explain import Space
+from geoaudit.model.optimised import Rewritten
+from geoaudit.model.parity import OUTPUT_TOLERANCE
+from geoaudit.model.reweighted import Reweighted
 from geoaudit.model.runtime import Runtime
 from geoaudit.model.twin import Twin
 from geoaudit.paths.integrator import integrate
@@ -35,6 +41,8 @@ from geoaudit.paths.walk import straight_line
 
 Array = npt.NDArray[np.float64]
 T = TypeVar("T")
+_COMPARED = 4
+"""Pictures on which two graphs of one function are compared."""
 
 
 class ModelProbe:
@@ -49,11 +57,13 @@ class ModelProbe:
         seed: the run's seed.
         calibration: pictures for methods that learn from data; none by default.
         autoencoder: the user's autoencoder.
+        rewriting: makes another graph of the same function; None: there is none.
     """
 
     def __init__(
         self, runtime: Runtime, twin: Twin | None, space: Space, tail: str | None, quadrature: Quadrature, seed: int,
         calibration: Calibration | None = None, autoencoder: Autoencoder | None = None,
+        rewriting: Callable[[], Rewritten] | None = None,
     ) -> None:  # fmt: skip
         self._runtime = runtime
         self._twin = twin
@@ -66,7 +76,10 @@ class ModelProbe:
         self._spent = [Cost()]  # shared with the probes derived from this one
         self._lines: LineStore | None = None
         self._made: dict[str, Any] = {}
-        self._changed = False
+        self._changed: Twin | Reweighted | None = None
+        self._rewriting = rewriting
+        self._unshifted = twin
+        self._shift: Floats | None = None
 
     @property
     def spent(self) -> Cost:
@@ -83,14 +96,19 @@ class ModelProbe:
 
     def probabilities(self, points: Floats, targets: Ints) -> Array:
         """The targets' probabilities at `points`, from onnxruntime, in [0, 1]; (m,)."""
-        rows = explain.probabilities(self._logits(points), self._tail)
-        chosen: Array = rows[np.arange(len(points)), targets]
+        chosen: Array = self.class_probabilities(points)[np.arange(len(points)), targets]
         return chosen
+
+    def class_probabilities(self, points: Floats) -> Array:
+        """Every class' probability at `points`, from onnxruntime, in [0, 1]; (m, classes)."""
+        return explain.probabilities(self._logits(points), self._tail)
 
     def _logits(self, points: Floats) -> Floats:
         """The scores, counted: from onnxruntime, or from the changed graph where it was changed."""
         self._spent[0] += Cost(forwards=len(points))
-        return self._twinned().logits(points) if self._changed else self._runtime.logits(points)
+        if self._changed is not None:
+            return self._changed.logits(points)
+        return self._runtime.logits(points if self._shift is None else _less(points, self._shift))
 
     def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[Array, Floats]:
         """The explained output (m,) and its gradient (m, *shape), from torch.
@@ -125,13 +143,85 @@ class ModelProbe:
         other._twin = self._twinned().with_module(module, numbers)
         if numbers is not None:
             other._space, other._tail = "logit", None
-        other._changed, other._lines, other._made = True, None, {}
+        other._changed = other._twin
+        if numbers is None and self._shift is None:
+            other._changed = Reweighted(other._twin, self._twinned(), self._runtime)
+        other._lines, other._made = None, {}
+        other._unshifted, other._shift = other._twin, None  # a shift is part of the changed graph
         return other
 
     def reseeded(self, seed: int) -> ModelProbe:
         """This probe with another seed: what is random comes out differently, everything else is shared."""
         other = copy(self)
         other._seed, other._made = seed, {}
+        return other
+
+    def shifted(self, shift: Floats) -> ModelProbe:
+        """A probe over f(x - shift): the same function of a moved input, calibration pictures moved along.
+
+        Outputs are onnxruntime's at the points moved back.  Gradients come from the converted graph with a
+        subtraction in front; where shifts add up to 0 it is the graph without one.  Pictures keep their dtype, so
+        that moving them rounds.
+
+        Args:
+            shift: what every picture is moved by, in model input units, shape (*space.shape).
+        """
+        other = copy(self)
+        total = np.array(shift if self._shift is None else self._shift + shift)
+        other._shift = total if total.any() else None
+        if self._unshifted is not None:
+            other._twin = self._unshifted if other._shift is None else shifting.shifted(self._unshifted, total)
+        other.calibration = moved_calibration(self.calibration, shift)
+        if self.autoencoder is not None:
+            other.autoencoder = MovedAutoencoder(self.autoencoder, shift)
+        other._lines, other._made = None, {}
+        return other
+
+    def equivalent(self) -> Equivalent:
+        """The file by another graph, see `geoaudit.model.optimised`; converted once a run.
+
+        Outputs stay those of onnxruntime on the file itself; gradients and layers are the other graph's.
+
+        Raises:
+            NotApplicable: there is none, it cannot be converted, or the two graphs differ in what they compute.
+        """
+        if self._rewriting is None or self._changed is not None or self._shift is not None:
+            raise NotApplicable("another graph", "this probe is not over a file's own graph: there is no other of it")
+        made = self._rewriting()
+        key = "another graph"
+        if key not in self._made:
+            self._compare(made)
+            other = copy(self)
+            other._twin = other._unshifted = made.twin
+            other._lines, other._made = None, {}
+            self._made[key] = other
+        return Equivalent(self._made[key].with_quadrature(self.quadrature), made.changed, made.description)
+
+    def _compare(self, made: Rewritten) -> None:
+        """Both graphs' scores of the first calibration pictures.
+
+        Raises:
+            NotApplicable: they differ by more than the parity certificate allows the converted graph.
+        """
+        points = self.calibration.points(range(min(_COMPARED, len(self.calibration))))
+        if not len(points):
+            return
+        self._spent[0] += Cost(forwards=2 * len(points))
+        twin = self._twinned()
+        ours, theirs = twin.logits(points), made.twin.logits(points)
+        difference, scale = np.abs(ours - theirs).max(), max(float(np.ptp(ours)), 1e-12)
+        allowed = OUTPUT_TOLERANCE[twin.normalised.precision]
+        if not difference <= allowed * scale:
+            raise NotApplicable(
+                "another graph",
+                f"the file's other graph computes something else: scores of {len(points)} pictures differ by up to "
+                f"{difference / scale:.2g} of their range, {allowed:.2g} is allowed",
+            )
+
+    def with_quadrature(self, quadrature: Quadrature) -> ModelProbe:
+        """This probe with another tolerance and other limits; its straight lines are not kept."""
+        other = copy(self)
+        other.quadrature, other._lines = quadrature, None
         return other
 
     def straight_line(self, problems: Problems) -> Attributions:
@@ -177,3 +267,8 @@ class ModelProbe:
         """A generator seeded by the run's seed and `key` alone."""
         digest = sha256("\x1f".join((str(self._seed), *key)).encode()).digest()
         return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def _less(points: Floats, shift: Floats) -> Floats:
+    """The points moved back, in their own dtype."""
+    return points - shift.astype(points.dtype, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from onnx import ModelProto
 
 from geoaudit.api import Floats
 from geoaudit.errors import GeoauditError, ModelError, UsageError
@@ -90,6 +92,23 @@ class Runtime:
     def input_dtype(self) -> np.dtype[Any]:
         """The format that points are rounded to when the model reads them."""
         return self._session.dtype
+
+    def on(self, proto: ModelProto) -> Runtime:
+        """onnxruntime on another graph that takes and gives what this one does, on the same device.
+
+        Args:
+            proto: its one output is the tensor that holds the scores.
+
+        Raises:
+            ModelError: onnxruntime cannot load it.
+        """
+        other = copy(self)
+        providers = [_CUDA, sessions.CPU] if self.device == "cuda" else [sessions.CPU]
+        try:
+            other._session = sessions.on(proto, providers, self.threads, self._custom_ops)
+        except Exception as error:  # onnxruntime has no common base class for its errors
+            raise self._refused(error) from error
+        return other
 
     def confirm(self, points: Floats) -> Head:
         """Look at the numbers: rows that are probabilities already need no second Softmax.

@@ -102,6 +102,46 @@ def start(
     return session
 
 
+def on(proto: ModelProto, providers: list[Any], threads: int, custom_ops: Path | None = None) -> Session:
+    """A session on a graph in memory that gives its first output.
+
+    Args:
+        proto: the model.
+        providers: execution providers, as onnxruntime takes them.
+        threads: processor threads.
+        custom_ops: a custom-operator library to load first.
+
+    Raises:
+        Exception: onnxruntime cannot load the model (it has no common base class for its errors).
+    """
+    output = proto.graph.output[0].name
+    return _create(proto, None, output, _options(threads, custom_ops), providers, wrong_optimisers(proto))
+
+
+def optimised(proto: ModelProto, custom_ops: Path | None = None) -> ModelProto:
+    """`proto` after onnxruntime's basic optimisation, which writes standard operators only; weights included.
+
+    Args:
+        proto: the model; not changed.
+        custom_ops: a custom-operator library to load first.
+
+    Raises:
+        UsageError: `custom_ops` cannot be loaded.
+        Exception: onnxruntime cannot load the model (it has no common base class for its errors).
+    """
+    options = _options(1, custom_ops)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory(prefix="geoaudit-") as folder:
+        written = f"{folder}/optimised.onnx"
+        options.optimized_model_filepath = written
+        if not graph.fits_one_message(proto):
+            setting = "session.optimized_model_external_initializers_"
+            options.add_session_config_entry(f"{setting}file_name", "optimised.bin")
+            options.add_session_config_entry(f"{setting}min_size_in_bytes", "1024")
+        _create(proto, None, "", options, [CPU], wrong_optimisers(proto))
+        return onnx.load_model(written)
+
+
 def evaluate_blank(artifact: Artifact, tensor: str, custom_ops: Path | None = None) -> npt.NDArray[Any] | None:
     """`tensor` for one blank image of the declared size, or of 224 by 224; None if that does not work."""
     shape = blank_shape(artifact.inputs[0].shape)

@@ -94,6 +94,11 @@ class Twin:
             "batch_size": None if chosen is None else chosen.batch_size,
         }
 
+    @property
+    def module(self) -> Any:
+        """The graph that is evaluated; not to be changed."""
+        return self._module
+
     def copied_module(self) -> torch.fx.GraphModule:
         """A copy of the converted graph that its owner may change."""
         module: torch.fx.GraphModule = deepcopy(self._module)  # type: ignore[assignment]  # a twin of its own graph

@@ -48,7 +48,6 @@ from pydantic import Field
 from geoaudit.api import Attributions, Cost, Flag, Floats, Method, Parameters, Probe, Problems, Quadrature
 from geoaudit.errors import PluginError
 from geoaudit_plugins.methods.gradient import Gradient
-from geoaudit_plugins.methods.unshared import Unshared
 
 CHUNK = 64
 """Noisy copies, over all images, whose gradients are asked for at a time."""
@@ -118,7 +117,7 @@ class SmoothGrad(Method):
 
     def _maps(self, problems: Problems, probe: Probe, moments: list[Moments], notes: dict[str, None]) -> None:
         """Maps of one copy of every image at a time: as many problems as memory was reckoned for."""
-        alone = Unshared(probe)
+        alone = probe.with_quadrature(probe.quadrature)
         copies = [self._copies(problems, i, probe) for i in range(len(problems))]
         for k in range(self.parameters.samples):
             x = np.stack([next(copy) for copy in copies])

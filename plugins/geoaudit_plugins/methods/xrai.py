@@ -73,7 +73,6 @@ from geoaudit.api.problems import smallest_difference
 from geoaudit.errors import PluginError
 from geoaudit_plugins.methods.integrated_gradients import IntegratedGradients
 from geoaudit_plugins.methods.regions import gathered, segments, smallest_addition
-from geoaudit_plugins.methods.unshared import Unshared
 
 _EXTENTS = ("total_variation", "length", "absolute_integral", "conformal_length")
 _MISSES = ("quadrature_error", "method_error", "absolute_misses")
@@ -133,7 +132,10 @@ class Xrai(Method):
         if self.parameters.baselines == "run":
             return self.base.attribute(problems, probe)
         black, white = (_from_colour(problems, probe, c) for c in (problems.space.low, problems.space.high))
-        made = [self.base.attribute(posed, probe if posed is problems else Unshared(probe)) for posed in (black, white)]
+        made = [
+            self.base.attribute(posed, probe if posed is problems else probe.with_quadrature(probe.quadrature))
+            for posed in (black, white)
+        ]
         ends = [smallest_difference(posed.f_x, posed.f_baseline) for posed in (black, white)]
         records = [
             _mean(*walks) for walks in zip(made[0].records, made[1].records, 0.5 * (ends[0] + ends[1]), strict=True)

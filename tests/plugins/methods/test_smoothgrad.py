@@ -7,7 +7,6 @@ from geoaudit import Cost, InputSpace, Problems, Quadrature, registry
 from geoaudit.analytic import AnalyticProbe
 from geoaudit.errors import PluginError
 from geoaudit_plugins.methods.smoothgrad import Moments, SmoothGrad, SmoothGradParameters
-from geoaudit_plugins.methods.unshared import Unshared
 
 ENTRY = registry.load(()).methods["smoothgrad"]
 SHAPE = (2, 3, 3)
@@ -108,10 +107,10 @@ def test_copies_follow_the_images_id_and_the_seed_alone_and_fill_batches():
 def test_over_integrated_gradients_it_is_the_mean_of_the_copies_maps():
     """From 0 the map of f = sum w x^2 / 2 is w x^2 / 2, which adds up to f(x)."""
     probe = quadratic()
-    probe.straight_line = None  # the run keeps what is asked for here: not to be filled with noisy copies
     asked = scene(probe)
     method = make(base="integrated-gradients", samples=6)
     values = method.attribute(asked, probe).values
+    assert probe._lines is None  # the run keeps the lines of this probe: not to be filled with noisy copies
     for i, image in enumerate(asked.ids):
         copies = asked.x[i] + 0.15 * probe.rng("smoothgrad", image).standard_normal((6, *SHAPE))
         maps = 0.5 * W.reshape(SHAPE) * copies**2
@@ -119,16 +118,16 @@ def test_over_integrated_gradients_it_is_the_mean_of_the_copies_maps():
     assert method.flags == {"not-complete", "stochastic"} and method.base.id == "integrated-gradients"
 
 
-def test_a_probe_that_shares_no_lines_answers_like_the_one_behind_it():
+def test_a_probe_of_its_own_quadrature_answers_like_the_one_behind_it():
     probe = quadratic()
     asked = scene(probe)
-    alone = Unshared(probe)
+    alone = probe.with_quadrature(probe.quadrature)
     np.testing.assert_array_equal(alone.straight_line(asked).values, probe.straight_line(asked).values)
     nodes, expected = alone.recorded_line(asked), probe.recorded_line(asked)
     for field in ("vertices", "gradients", "values"):
         for found, known in zip(getattr(nodes, field), getattr(expected, field), strict=True):
             np.testing.assert_array_equal(found, known)
-    assert alone.once("a", lambda: 1) == probe.once("a", lambda: 2) == 1 and alone.spent is probe.spent
+    assert alone.once("a", lambda: 1) == probe.once("a", lambda: 2) == 1 and alone.spent == probe.spent
     assert alone.calibration is probe.calibration and alone.quadrature is probe.quadrature
     np.testing.assert_array_equal(
         alone.probabilities(asked.x, asked.targets), probe.probabilities(asked.x, asked.targets)

@@ -157,16 +157,18 @@ def test_its_sum_is_its_bases_and_its_map_is_level_in_regions(layout, dtype):
     assert reasons(made, problems) == ["not converged"] * 2 and "not judged" in made.notes[-1]
 
 
-def test_black_and_white_is_the_mean_of_both_and_pays_only_for_one_line_more():
+def test_black_and_white_is_the_mean_of_both_and_pays_only_for_one_line_more(monkeypatch):
     problems, probe = blocks()
     white = np.ones_like(problems.x)
     other = problems.starting_at(white, probe.outputs(white, problems.targets))
     lines = [probe.straight_line(p) for p in (problems, other)]
-    asked, ask = [], probe.straight_line
-    probe.straight_line = lambda p: asked.append(p) or ask(p)
+    asked, ask = [], AnalyticProbe.straight_line
+    monkeypatch.setattr(AnalyticProbe, "straight_line", lambda self, p: asked.append((self, p)) or ask(self, p))
     method = make(baselines="black-white")
     made = method.attribute(problems, probe)
-    assert len(asked) == 1 and asked[0] is problems, "the run's own line is the one that is shared"
+    shared = [p for own, p in asked if own is probe]
+    assert len(shared) == 1 and shared[0] is problems, "the run's own line is the one that is shared"
+    assert len(asked) == 2
     assert method.flags == {"own-baseline"} and make().flags == set()
     for i, found in enumerate(made.records):
         pair = [line.records[i] for line in lines]

@@ -34,6 +34,8 @@ from geoaudit.model.normalise.skipped import PassSkipped
 Pass = Callable[[ModelProto], ModelProto]
 Steps = Sequence[tuple[str, Pass]]
 
+OPTIMISATION = "fold-constants"
+"""The pass that is onnxruntime's offline optimisation; the others only spell the same operators otherwise."""
 _WRITING: Steps = (
     ("inline-functions", inline_functions),
     ("default-domain", default_domain),
@@ -51,7 +53,7 @@ _CONSTANTS: Steps = (
 _SHAPES: Steps = (("static-shapes", static_shapes), *_CONSTANTS, ("unroll-scans", unroll_scans))
 _LAST: Steps = (
     ("explicit-padding", explicit_padding),
-    ("fold-constants", fold_constants),
+    (OPTIMISATION, fold_constants),
     ("trim-outputs", trim_outputs),
     ("remove-dead", remove_dead),
     ("distinct-names", distinct_names),
@@ -77,12 +79,18 @@ class Normalised:
     precision: Precision
 
 
-def normalise(proto: ModelProto, head: Head) -> Normalised:
-    """Clean `proto` (not changed) so that it converts and ends at `head.logits`; numbers stay the same."""
-    return normalise_to(proto, head.logits)
+def normalise(proto: ModelProto, head: Head, *, optimise: bool = True) -> Normalised:
+    """Clean `proto` (not changed) so that it converts and ends at `head.logits`; numbers stay the same.
+
+    Args:
+        proto: the model.
+        head: where the scores are read.
+        optimise: have onnxruntime merge operators besides (`OPTIMISATION`); else they stay as exported.
+    """
+    return normalise_to(proto, head.logits, optimise=optimise)
 
 
-def normalise_to(proto: ModelProto, tensor: str) -> Normalised:
+def normalise_to(proto: ModelProto, tensor: str, *, optimise: bool = True) -> Normalised:
     """Clean `proto` (not changed) so that it converts and `tensor` is its one output; numbers stay the same."""
     work = _Work(proto)
     work.run(_WRITING)
@@ -101,7 +109,7 @@ def normalise_to(proto: ModelProto, tensor: str) -> Normalised:
     work.settle(_SHAPES)
     if work.run((("expand-operators", expand_operators),)):
         work.settle(_SHAPES)
-    work.run(_LAST)
+    work.run([step for step in _LAST if optimise or step[0] != OPTIMISATION])
     return Normalised(work.proto, tuple(work.passes), tuple(work.notes), precision)
 
 
@@ -133,4 +141,4 @@ class _Work:
                 break
 
 
-__all__ = ["Normalised", "PassSkipped", "Precision", "normalise", "normalise_to"]
+__all__ = ["OPTIMISATION", "Normalised", "PassSkipped", "Precision", "normalise", "normalise_to"]
