@@ -44,7 +44,7 @@ class Grid:
     def of(cls, space: InputSpace, region: int | None = None) -> Grid:
         """The grid of a model's input; without `region`, squares of one `REGION_SHARE`-th of the side."""
         height, width = space.size
-        return cls(height, width, region or max(1, round(min(height, width) / REGION_SHARE)))
+        return cls(height, width, max(1, round(min(height, width) / REGION_SHARE)) if region is None else region)
 
     @property
     def rows(self) -> int:

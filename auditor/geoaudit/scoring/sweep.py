@@ -7,60 +7,25 @@ outputs are needed, so every forward runs on onnxruntime.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, product
 
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Cost, Floats, InputSpace, Ints, Probe, Problems, SweepCurves
+from geoaudit.api import Cost, Floats, Group, InputSpace, Ints, Problems, SweepCurves
 from geoaudit.errors import PluginError, UsageError
-from geoaudit.scoring.imputers import fill
 from geoaudit.scoring.regions import Grid, Order, importance, relevance_order
 
-BATCH = 64
-"""Masked images held at a time, whatever the number of images, methods and fractions."""
+BATCH = 16
+"""Masked images held at a time, whatever the number of images, methods and fractions: two full batches of onnxruntime.
 
-_Job = tuple[int, int, int, int]  # image, imputer, 0 for MoRF and 1 for LeRF, position in the counts
+Few enough to stay in the processor's caches until the model reads them: with 64 at 224 x 224 they are written to
+memory and read back, and the sweep spends a fifth of its time beside the model, with 16 a tenth.
+"""
 
-
-@dataclass
-class SweepCache:
-    """What all maps of one group of images share: the filled images, and both ends of every curve.
-
-    Make one for each group and hand it to every `Sweep.curves` call of that group.
-    """
-
-    problems: Problems
-    probe: Probe
-    _fills: dict[str, Floats] = field(default_factory=dict, repr=False)
-    _ends: dict[str | None, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
-
-    def fill(self, imputer: str) -> Floats:
-        """The fully imputed images, shape (n, *shape)."""
-        if imputer not in self._fills:
-            problems = self.problems
-            self._fills[imputer] = fill(imputer, problems.x, problems.baseline, problems.space)
-        return self._fills[imputer]
-
-    def whole(self) -> npt.NDArray[np.float64]:
-        """The targets' probabilities at the untouched images, shape (n,)."""
-        return self._probabilities(None)
-
-    def imputed(self, imputer: str) -> npt.NDArray[np.float64]:
-        """The targets' probabilities at the fully imputed images, shape (n,)."""
-        return self._probabilities(imputer)
-
-    def _probabilities(self, imputer: str | None) -> npt.NDArray[np.float64]:
-        if imputer not in self._ends:
-            points = self.problems.x if imputer is None else self.fill(imputer)
-            targets = self.problems.targets
-            parts = [
-                self.probe.probabilities(points[i : i + BATCH], targets[i : i + BATCH])
-                for i in range(0, len(points), BATCH)
-            ]
-            self._ends[imputer] = np.concatenate(parts)
-        return self._ends[imputer]
+_Job = tuple[int, int, int, int]  # imputer, image, 0 for MoRF and 1 for LeRF, position in the counts
+_WHOLE = "sweep: whole"
 
 
 @dataclass(frozen=True)
@@ -70,7 +35,7 @@ class Sweep:
     Attributes:
         region_px: side of the square regions in pixels; None for 1/14 of the shorter side.
         order: regions ordered by summed magnitude or by signed sums.
-        imputers: names of the imputers; the ranking averages over them.
+        imputers: ids of the imputers; the ranking averages over them.
         steps: fractions strictly between 0 and 1, at least 1; fewer where the image has fewer regions.
     """
 
@@ -96,39 +61,40 @@ class Sweep:
         interior = len(self.counts(Grid.of(space, self.region_px)))
         return Cost(forwards=2 * len(self.imputers) * interior), Cost(forwards=1 + len(self.imputers))
 
-    def curves(self, values: Floats, problems: Problems, probe: Probe, cache: SweepCache) -> SweepCurves:
+    def curves(self, values: Floats, group: Group) -> SweepCurves:
         """The sweep of one map an image.
 
         Args:
             values: the maps, shape (n, *shape).
-            problems: the images that the maps explain.
-            probe: only `probabilities` is used.
-            cache: the group's cache; made for these very problems.
+            group: the images that the maps explain; both ends of every curve are evaluated once for all maps.
 
         Returns:
             Curves over the shares of regions really taken out, ends included.
 
         Raises:
             PluginError: a map is not finite.
-            ValueError: the cache belongs to other images.
+            UsageError: the group has no imputer of that id.
         """
-        if cache.problems.ids != problems.ids:
-            raise ValueError("the sweep's cache was made for other images")
+        problems = group.problems
         grid = Grid.of(problems.space, self.region_px)
         counts = self.counts(grid)
         places = self._places(values, problems, grid)
         result = np.empty((2, len(problems), len(self.imputers), len(counts) + 2))
-        result[..., 0] = cache.whole()[:, None]
-        result[..., -1] = np.stack([cache.imputed(name) for name in self.imputers], axis=1)
-        jobs = iter(product(range(len(problems)), range(len(self.imputers)), (0, 1), range(len(counts))))
+        result[..., 0] = group.once(_WHOLE, lambda: _probabilities(group, None))[:, None]
+        result[..., -1] = np.stack([self._end(name, group) for name in self.imputers], axis=1)
+        jobs = iter(product(range(len(self.imputers)), range(len(problems)), (0, 1), range(len(counts))))
         while batch := list(islice(jobs, BATCH)):
-            points = self._masked(batch, places, counts, grid, cache)
-            targets = problems.targets[[image for image, _, _, _ in batch]]
-            for job, probability in zip(batch, probe.probabilities(points, targets), strict=True):
-                image, imputer, least, k = job
+            points = self._masked(batch, places, counts, grid, group)
+            targets = problems.targets[[image for _, image, _, _ in batch]]
+            for job, probability in zip(batch, group.probe.probabilities(points, targets), strict=True):
+                imputer, image, least, k = job
                 result[least, image, imputer, k + 1] = probability
         fractions = np.concatenate([[0.0], counts / grid.count, [1.0]])
         return SweepCurves(fractions, self.imputers, result[0], result[1])
+
+    def _end(self, imputer: str, group: Group) -> npt.NDArray[np.float64]:
+        """The targets' probabilities at the fully imputed images, shape (n,)."""
+        return group.once(f"sweep: all imputed by {imputer}", lambda: _probabilities(group, imputer))
 
     def _places(self, values: Floats, problems: Problems, grid: Grid) -> Ints:
         """Each region's place in its image's order, 0 the most relevant; shape (n, grid.count)."""
@@ -144,15 +110,31 @@ class Sweep:
             places[i, relevance_order(scores, image_id)] = np.arange(grid.count)
         return places
 
-    def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, cache: SweepCache) -> Floats:
+    def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, group: Group) -> Floats:
         """The batch's masked images, shape (len(batch), *shape)."""
-        problems = cache.problems
-        points = problems.x[[image for image, _, _, _ in batch]]  # a copy; each is then filled in place
-        for point, (image, imputer, least, k) in zip(points, batch, strict=True):
-            removed = places[image] >= grid.count - counts[k] if least else places[image] < counts[k]
-            mask = np.expand_dims(removed[grid.labels], problems.space.channel_axis)
-            np.copyto(point, cache.fill(self.imputers[imputer])[image], where=mask)
-        return points
+        images = np.array([image for _, image, _, _ in batch])
+        removed = np.empty((len(batch), grid.height, grid.width), dtype=np.bool_)
+        for row, (_, image, least, k) in enumerate(batch):
+            gone = places[image] >= grid.count - counts[k] if least else places[image] < counts[k]
+            np.take(gone, grid.labels, out=removed[row], mode="clip")
+        by_imputer = np.array([imputer for imputer, _, _, _ in batch])
+        parts = []
+        for imputer in np.unique(by_imputer):  # ascending, as the jobs are
+            rows = by_imputer == imputer
+            parts.append(group.filler(self.imputers[imputer])(images[rows], removed[rows]))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _probabilities(group: Group, imputer: str | None) -> npt.NDArray[np.float64]:
+    """The targets' probabilities at the images, or at them fully imputed, shape (n,)."""
+    problems, parts = group.problems, []
+    for start in range(0, len(problems), BATCH):
+        images = np.arange(start, min(start + BATCH, len(problems)))
+        points = problems.x[images]
+        if imputer is not None:
+            points = group.filler(imputer)(images, np.ones((len(images), *problems.space.size), dtype=np.bool_))
+        parts.append(group.probe.probabilities(points, problems.targets[images]))
+    return np.concatenate(parts)
 
 
 def inverted(curves: SweepCurves) -> SweepCurves:

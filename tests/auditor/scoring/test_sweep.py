@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoaudit.api import InputSpace
+from geoaudit.api import Group, InputSpace
 from geoaudit.errors import PluginError, UsageError
-from geoaudit.scoring import imputers
 from geoaudit.scoring.regions import Grid, importance, relevance_order
-from geoaudit.scoring.sweep import BATCH, Sweep, SweepCache, inverted, srg
+from geoaudit.scoring.sweep import BATCH, Sweep, inverted, srg
+from geoaudit_plugins.imputers.baseline import Baseline
+from geoaudit_plugins.imputers.blur import Blur
 
 
 def exact(problems, probe):
@@ -17,8 +18,11 @@ def exact(problems, probe):
     return (probe.weights * problems.x).astype(np.float32)
 
 
+IMPUTERS = {"baseline": Baseline(), "blur": Blur()}
+
+
 def sweep(problems, probe, values, **settings_):
-    return Sweep(**settings_).curves(values, problems, probe, SweepCache(problems, probe))
+    return Sweep(**settings_).curves(values, Group(problems, probe, IMPUTERS))
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -98,9 +102,9 @@ def test_order_of_images_and_batch_size_change_nothing(scene, monkeypatch):
 
 def test_ends_are_paid_once_and_the_announced_cost_is_what_is_spent(scene):
     problems, probe = scene(n=3, side=28)
-    cache, plan = SweepCache(problems, probe), Sweep()
+    group, plan = Group(problems, probe, IMPUTERS), Sweep()
     for seed in range(2):
-        plan.curves(np.random.default_rng(seed).random(problems.x.shape), problems, probe, cache)
+        plan.curves(np.random.default_rng(seed).random(problems.x.shape), group)
     each, shared = plan.cost(problems.space)
     assert (each.forwards, shared.forwards) == (56, 3)
     assert probe.spent.forwards == 3 * (2 * 56 + 3)
@@ -113,19 +117,6 @@ def test_rng_free_ties_and_few_regions():
     assert Grid.of(InputSpace("NHWC", (224, 300, 3), (0.0,) * 3, (1.0,) * 3)).region == 16
     assert list(Sweep().counts(Grid.of(space, 9))) == []
     assert Grid(5, 7, 3).areas.tolist() == [9, 9, 3, 6, 6, 2]
-
-
-def test_imputers(scene):
-    problems, _ = scene(n=2, side=28, layout="NHWC")
-    x = problems.x
-    same = imputers.fill("baseline", x, problems.baseline, problems.space)
-    assert np.array_equal(same, problems.baseline)
-    blurred = imputers.fill("blur", x, problems.baseline, problems.space)
-    assert blurred.shape == x.shape and blurred.dtype == x.dtype
-    np.testing.assert_allclose(blurred.mean((1, 2)), x.mean((1, 2)), atol=0.01)  # each channel keeps its own mean
-    assert blurred.std((1, 2)).max() < 0.5 * x.std((1, 2)).min()
-    one = imputers.fill("blur", x[1:], problems.baseline[1:], problems.space)
-    np.testing.assert_array_equal(one[0], blurred[1])
 
 
 def test_bad_input_is_refused(scene):
@@ -141,6 +132,5 @@ def test_bad_input_is_refused(scene):
         Sweep(imputers=())
     with pytest.raises(UsageError):
         Sweep(region_px=-1).cost(problems.space)
-    other, _ = scene(n=2)
-    with pytest.raises(ValueError, match="other images"):
-        Sweep().curves(other.x, other, probe, SweepCache(problems, probe))
+    with pytest.raises(UsageError, match="0 px"):
+        Sweep(region_px=0).cost(problems.space)
