@@ -9,7 +9,8 @@ from geoaudit_plugins.metrics.assessable import claims, sums, unclaimed
 
 
 class CompletenessError(Metric):
-    """|sum A - delta f| / |delta f|, a share, with or without a walk; null for a degenerate baseline.
+    """|sum A - delta f| / |delta f|, a share, with or without a walk; null for a degenerate baseline, and where
+    the map is not said to add up to anything.
 
     A walk that starts elsewhere than the run's baseline is held against its own output difference.
     """

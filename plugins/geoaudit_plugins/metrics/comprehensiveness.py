@@ -15,6 +15,7 @@ class Comprehensiveness(Metric):
     higher_is_better = True
     ideal = 1.0
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One number an image, mean over imputers."""

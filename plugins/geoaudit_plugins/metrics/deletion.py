@@ -15,6 +15,7 @@ class Deletion(Metric):
     higher_is_better = False
     ideal = 0.0
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One area an image, mean over imputers."""

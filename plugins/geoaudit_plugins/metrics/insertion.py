@@ -19,6 +19,7 @@ class Insertion(Metric):
     higher_is_better = True
     ideal = 1.0
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One area an image, mean over imputers."""

@@ -23,6 +23,7 @@ class LogOdds(Metric):
     higher_is_better = False
     ideal = None
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One number an image, mean over imputers."""

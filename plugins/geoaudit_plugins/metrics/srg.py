@@ -9,7 +9,7 @@ from geoaudit_plugins.metrics.swept import curves_of
 class Srg(Metric):
     """AUC(LeRF) - AUC(MoRF) of the target's probability, mean over imputers, in [-1, 1].
 
-    A random order scores 0 whatever the imputer does to the image, and reversing a map changes the sign.
+    A random order scores 0 on average, whatever the imputer does to the image, and reversing a map changes the sign.
     """
 
     id = "srg"
@@ -18,6 +18,7 @@ class Srg(Metric):
     higher_is_better = True
     ideal = 1.0
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One gain an image."""

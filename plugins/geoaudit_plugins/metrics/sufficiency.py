@@ -18,6 +18,7 @@ class Sufficiency(Metric):
     higher_is_better = False
     ideal = None  # keeping a part may even raise the probability, so the ideal is not 0
     needs = frozenset({"sweep"})
+    reads_importance = True
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One number an image, mean over imputers."""

@@ -11,7 +11,7 @@ from geoaudit_plugins.metrics.ncc_excess import NccExcess
 from geoaudit_plugins.metrics.ncc_violation import NccViolation
 from geoaudit_plugins.metrics.path_cancellation import PathCancellation
 
-EVIDENCE = Evidence(sweep=None, probe=None)
+EVIDENCE = Evidence(sweep=None, group=None)
 
 
 def problem(delta):

@@ -20,7 +20,7 @@ LERF = np.array([[[0.8, 0.8, 0.8, 0.4, 0.0], [0.8, 0.9, 0.6, 0.4, 0.2]]])
 
 def value(metric, morf=MORF, lerf=LERF, fractions=FRACTIONS):
     curves = SweepCurves(fractions, ("baseline", "blur")[: morf.shape[1]], morf, lerf)
-    scores = metric().score(None, None, Evidence(sweep=curves, probe=None))
+    scores = metric().score(None, None, Evidence(sweep=curves, group=None))
     assert scores.values.shape == (len(morf),)
     return scores.values[0], scores.reasons[0]
 
@@ -48,7 +48,7 @@ def test_an_inversion_scores_worse(metric):
 def test_needs_the_sweep(metric):
     assert metric.needs == {"sweep"}
     with pytest.raises(PluginError, match=metric.id):
-        metric().score(None, None, Evidence(sweep=None, probe=None))
+        metric().score(None, None, Evidence(sweep=None, group=None))
 
 
 @pytest.mark.parametrize("metric", ALL)
