@@ -20,10 +20,10 @@ def walked(completeness_error, error_bar):
     return WalkRecord(**numbers | {"completeness_error": completeness_error, "error_bar": error_bar})
 
 
-def examine(check, records=(), parity=None, labels=None, method="gradient", parameters=None):
+def examine(check, records=(), parity=None, labels=None, method="gradient", parameters=None, scores=None):
     chosen = registry.load(()).methods[method].cls() if CHECKS[check].cls.examines == "method" else None
     ids = tuple(f"{i}.png" for i in range(len(records)))
-    subject = Subject(chosen, ids, tuple(records), parity or {}, labels or {}, classes=10)
+    subject = Subject(chosen, ids, tuple(records), parity or {}, labels or {}, classes=10, scores=scores or {})
     findings = registry.create(CHECKS[check], "standard", parameters or {}).examine(subject, PROBLEMS, PROBE)
     (finding,) = findings
     assert finding.check == check and finding.method == (method if chosen else None)
@@ -40,9 +40,9 @@ NAN = float("nan")
         ([None, None], Status.SKIP, "integrates no walk"),
         ([walked(NAN, NAN)] * 2, Status.INCONCLUSIVE, "too small to divide"),
         ([walked(0.02, 0.03), walked(0.01, 0.1)], Status.PASS, "at most 10 %"),
-        ([walked(0.02, 0.03), walked(NAN, NAN), None], Status.PASS, "at most 3 % on 1 image"),
+        ([walked(0.02, 0.03), walked(NAN, NAN), None], Status.PASS, "3 % on 1 image. 2 of 3 images cannot be judged."),
         ([walked(0.02, 0.03), walked(0.11, 0.03)], Status.WARN, "1 of 2 images"),
-        ([walked(0.02, 0.2), walked(0.01, 0.1)], Status.WARN, "1 of 2 images"),
+        ([walked(0.02, 0.2), walked(0.01, 0.1)], Status.WARN, "error bar is more than 10 % on 1 of 2 images"),
         ([walked(0.2, 0.03), walked(0.01, 0.3)], Status.FAIL, "2 of 2 images"),
     ],
 )
@@ -57,7 +57,45 @@ def test_completeness_names_the_images_and_takes_another_threshold():
     records = [walked(0.02, 0.03), walked(0.3, 0.03)]
     assert examine("completeness", records).details["images"] == ["1.png"]
     assert examine("completeness", records, parameters={"threshold": "0.5"}).status is Status.PASS
-    assert examine("completeness", records, parameters={"threshold": "0.01"}).status is Status.FAIL
+    strict = examine("completeness", records, parameters={"threshold": "0.001"})
+    assert strict.status is Status.FAIL and "more than 0.1 % on" in strict.reason
+
+
+def test_completeness_holds_the_parts_apart():
+    records = [
+        dataclasses.replace(walked(0.3, 0.02), quadrature_error=0.01, method_error=0.31),
+        dataclasses.replace(walked(0.02, 0.04), quadrature_error=0.05, method_error=0.0),
+        dataclasses.replace(walked(0.01, 0.02), quadrature_error=0.01, method_error=0.02),
+        walked(NAN, NAN),
+    ]
+    finding = examine("completeness", records)
+    assert finding.details["split"] == {
+        "method": {"median": 0.02, "worst": 0.31},
+        "quadrature": {"median": 0.02, "worst": 0.05},
+        "total": {"median": 0.02, "worst": 0.3},
+    }
+    assert finding.details["undefined"] == 1 and finding.reason.endswith("the integral is exact enough.")
+    assert examine("completeness", [walked(0.01, 0.2)]).reason.endswith("on 1: more nodes may help.")
+    both = dataclasses.replace(walked(0.3, 0.2), method_error=0.3)
+    assert "on 1, and the walk does not join its ends on 1" in examine("completeness", [both]).reason
+
+
+@pytest.mark.parametrize(
+    ("method", "scores", "status", "words"),
+    [
+        ("captum/DeepLift", (0.01, 0.02), Status.PASS, "at most 2 % on 2 images"),
+        ("captum/DeepLift", (0.01, None), Status.PASS, "at most 1 % on 1 image. 1 of 2 images cannot be judged."),
+        ("captum/DeepLift", (0.01, 0.4), Status.WARN, "1 of 2 images"),
+        ("captum/DeepLift", (0.4, 0.4), Status.FAIL, "2 of 2 images"),
+        ("captum/DeepLift", (None, None), Status.INCONCLUSIVE, "too small to divide"),
+        ("gradient-x-input", (0.4, 0.4), Status.SKIP, "claims no completeness"),
+    ],
+)
+def test_completeness_without_a_walk_is_judged_by_the_total(method, scores, status, words):
+    finding = examine("completeness", [None, None], method=method, scores={"completeness-error": scores})
+    assert finding.status is status and words in finding.reason
+    if finding.estimate is not None:
+        assert set(finding.details["split"]) == {"total"} and "no quadrature error" in finding.reason
 
 
 def certificate(relative=1e-6, agreement=1.0, median=1e-3):
