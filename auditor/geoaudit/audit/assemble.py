@@ -9,19 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from geoaudit import __version__
-from geoaudit.api import Finding, Method, Problems, Status, Subject, WalkRecord
+from geoaudit.api import Series, Status
 from geoaudit.audit import provenance
 from geoaudit.audit.describe import describe_model
+from geoaudit.audit.examine import Examined
 from geoaudit.audit.image_results import finite, per_image
 from geoaudit.audit.inputs import Inputs
-from geoaudit.audit.limits import limitations
+from geoaudit.audit.limits import limitations, unchecked
 from geoaudit.audit.method_results import idle_method, mean_sweep, not_applicable, scored_method, skipped_method
 from geoaudit.audit.opening import Engines
 from geoaudit.audit.plan import Plan
-from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.result import (
     CalibrationCase,
+    CheckCurve,
     CheckResult,
+    CostInfo,
     Gate,
     ModelInfo,
     Parity,
@@ -31,11 +33,11 @@ from geoaudit.audit.result import (
     Tool,
 )
 from geoaudit.audit.settings import Settings
-from geoaudit.audit.tally import Tally
+from geoaudit.audit.tally import Array, Tally
 from geoaudit.errors import ExitCode
 from geoaudit.images.baseline import describe
-from geoaudit.scoring.contenders import Contender
-from geoaudit.scoring.health import TESTED, Inversion, assess
+from geoaudit.scoring.contenders import Contender, Scale
+from geoaudit.scoring.health import Inversion, assess
 from geoaudit.scoring.ranking import rank
 
 
@@ -50,18 +52,18 @@ class Facts:
     parity: Parity
     calibration: Sequence[CalibrationCase]
     tallies: Mapping[str, Tally]
-    sample: Problems
+    examined: Sequence[Examined]
     estimate: float
+    spending: Sequence[str]
 
 
-def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[], float]) -> Report:
-    """The report.  Ranking and checks are computed here, from the tallies alone."""
+def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report:
+    """The report.  The ranking is computed here, from the tallies and the checks' findings alone."""
     engines, plan, seed = facts.engines, facts.plan, facts.settings.seed
     tallies = {name: t for name, t in sorted(facts.tallies.items()) if t.skipped is None}
     images = len(facts.inputs.files)
     health = assess(_inversions(facts, tallies), seed)
-    findings = _check(facts, tallies, probe)
-    ranking = rank([_contender(t, facts, findings) for t in tallies.values()], health, seed)
+    ranking = rank([_contender(t, facts) for t in tallies.values()], health, seed, _scales(facts))
     methods = [
         *(scored_method(t, plan, seed) for t in tallies.values()),
         *(skipped_method(t, plan, images) for t in facts.tallies.values() if t.skipped is not None),
@@ -70,6 +72,7 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
     methods.sort(key=lambda method: method.id)
     model = _model(facts)
     failed = any(s.status == Status.ERROR for m in methods for s in m.scores.values())
+    failed |= any(e.finding.status == Status.ERROR for e in facts.examined)
     exit_code = ExitCode.INCOMPLETE if failed else ExitCode.OK
     return Report(
         tool=Tool(name="geoaudit", version=__version__),
@@ -82,7 +85,7 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
         per_image=[per_image(row, t) for t in tallies.values() for row in sorted(t.rows, key=lambda r: r.image)],
         curves=[curve for t in tallies.values() for curve in mean_sweep(t)],
         ranking=ranking,
-        checks=[_finding(f) for f in findings],
+        checks=[_finding(e) for e in facts.examined],
         metric_health=health,
         calibration=list(facts.calibration),
         gate=Gate(configured=False, status="not gated", policy=None, results=[]),
@@ -93,6 +96,7 @@ def assemble(facts: Facts, probe: ModelProbe, started: str, seconds: Callable[[]
             engines.head,
             model.conversion,
             engines.notes,
+            unchecked(plan, facts.settings, [e.finding for e in facts.examined]),
         ),
         sign_off=SignOff(),
         exit_code=int(exit_code),
@@ -113,6 +117,7 @@ def _run(facts: Facts, started: str, seconds: float) -> Run:
         host=provenance.host(),
         packages=provenance.packages(set(facts.plan.providers.values())),
         estimate_seconds=round(facts.estimate, 3),
+        spending=list(facts.spending),
         engine={} if engines.twin is None else engines.twin.engine,
     )
 
@@ -132,13 +137,14 @@ def _device(engines: Engines) -> str:
     return f"{torch}onnxruntime {engines.runtime.device}"
 
 
-def _contender(tally: Tally, facts: Facts, findings: Sequence[Finding]) -> Contender:
+def _contender(tally: Tally, facts: Facts) -> Contender:
     n = len(facts.inputs.files)
     method, ok = tally.method, tally.error is None
-    ncc = tally.column("ncc-violation") if ok else np.full(n, np.nan)
-    srg = tally.column("srg") if ok else np.full(n, np.nan)
+    ncc = _known(tally, "ncc-violation") if ok else np.full(n, np.nan)
+    srg = _known(tally, "srg") if ok else np.full(n, np.nan)
     reasons = Counter(row.reasons.get("ncc-violation") for row in tally.rows if row.reasons.get("ncc-violation"))
-    imputers = len(facts.plan.budget.sweep.imputers)
+    imputers = facts.plan.budget.sweep.imputers
+    found = [e for e in facts.examined if e.finding.method == method.id]
     return Contender(
         id=method.id,
         kind=method.kind,
@@ -147,10 +153,37 @@ def _contender(tally: Tally, facts: Facts, findings: Sequence[Finding]) -> Conte
         reason=tally.error,
         ncc=ncc,
         srg=srg,
-        srg_by_imputer=tally.srg_by_imputer(imputers) if ok else np.full((n, imputers), np.nan),
-        ncc_reason=reasons.most_common(1)[0][0] if reasons else None,
-        inconclusive=tuple(f.check for f in findings if f.method == method.id and f.status == Status.INCONCLUSIVE),
+        srg_by_imputer=tally.srg_by_imputer(len(imputers)) if ok else np.full((n, len(imputers)), np.nan),
+        imputers=imputers,
+        ncc_reason=min(reasons, key=lambda reason: (-reasons[reason], reason)) if reasons else None,
+        readings={m.id: _known(tally, m.id) for m in facts.plan.metrics if m.higher_is_better is not None}
+        if ok
+        else {},
+        failed=tuple((e.finding.check, e.finding.reason) for e in found if e.gate and e.finding.status == Status.FAIL),
+        doubted=tuple(e.finding.check for e in found if not e.gate and e.finding.status == Status.FAIL),
+        warned=tuple((e.finding.check, e.finding.reason) for e in found if e.gate and e.finding.status == Status.WARN),
+        inconclusive=tuple(e.finding.check for e in found if e.finding.status == Status.INCONCLUSIVE),
+        unchecked=tuple(e.finding.check for e in found if e.finding.status == Status.ERROR),
     )
+
+
+def _known(tally: Tally, metric: str) -> Array:
+    """The metric's finite values; what is infinite is missing here as in the metric's summary."""
+    column = tally.column(metric)
+    return np.where(np.isfinite(column), column, np.nan)
+
+
+_SOURCES = {"pic-aic": "pic", "pic-sic": "pic"}
+"""Metrics that read the same evidence of their own; the readings of the masking sweep are known by their needs."""
+
+
+def _scales(facts: Facts) -> list[Scale]:
+    """The metrics that judge maps: those that read importance, and NCC violation."""
+    return [
+        Scale(m.id, m.higher_is_better, "sweep" if "sweep" in m.needs else _SOURCES.get(m.id, m.id))
+        for m in facts.plan.metrics
+        if m.higher_is_better is not None and (m.reads_importance or m.id == "ncc-violation")
+    ]
 
 
 def _inversions(facts: Facts, tallies: Mapping[str, Tally]) -> list[Inversion]:
@@ -160,62 +193,36 @@ def _inversions(facts: Facts, tallies: Mapping[str, Tally]) -> list[Inversion]:
         Inversion(
             metric.id,
             metric.higher_is_better,
-            {t.method.id: t.column(metric.id) for t in methods},
-            {t.method.id: tallies[f"inverted:{t.method.id}"].column(metric.id) for t in methods},
-            random.column(metric.id) if random is not None and random.error is None else None,
+            {t.method.id: _known(t, metric.id) for t in methods},
+            {t.method.id: _known(tallies[f"inverted:{t.method.id}"], metric.id) for t in methods},
+            _known(random, metric.id) if random is not None and random.error is None else None,
         )
         for metric in facts.plan.metrics
-        if metric.id in TESTED and metric.higher_is_better is not None
+        if metric.reads_importance and metric.higher_is_better is not None
     ]
 
 
-def _check(facts: Facts, tallies: Mapping[str, Tally], probe: ModelProbe) -> list[Finding]:
-    """Every check on the model or on every method; sorted."""
-    ids = tuple(info.id for info in facts.inputs.infos)
-    findings = [
-        Finding(check.id, None, Status.SKIP, f"{not_applicable(check.needs).capitalize()}.")
-        for check in facts.plan.idle_checks
-    ]
-    for check in facts.plan.checks:
-        subjects: list[tuple[Method | None, tuple[WalkRecord | None, ...]]] = [(None, ())]
-        if check.examines == "method":
-            subjects = [
-                (t.method, tuple(row.record for row in t.rows))
-                for t in tallies.values()
-                if t.method.kind == "method" and t.error is None
-            ]
-        for method, records in subjects:
-            subject = Subject(
-                method=method,
-                image_ids=ids,
-                records=records,
-                parity=facts.parity.model_dump(mode="json"),
-                labels=facts.inputs.data.labels.model_dump(mode="json"),
-                classes=facts.engines.head.classes,
-            )
-            findings += _examined(check, subject, facts.sample, probe)
-    return sorted(findings, key=lambda f: (f.check, f.method or ""))
-
-
-def _examined(check: object, subject: Subject, sample: Problems, probe: ModelProbe) -> list[Finding]:
-    from geoaudit.api import Check
-
-    assert isinstance(check, Check)
-    try:
-        return check.examine(subject, sample, probe)
-    except Exception as error:
-        method = subject.method.id if subject.method is not None else None
-        reason = f"The check itself failed ({type(error).__name__}: {error})."
-        return [Finding(check.id, method, Status.ERROR, reason)]
-
-
-def _finding(finding: Finding) -> CheckResult:
+def _finding(examined: Examined) -> CheckResult:
+    finding = examined.finding
     values = {f: getattr(finding, f) for f in ("estimate", "ci_low", "ci_high", "threshold")}
     return CheckResult(
         id=finding.check,
+        title=examined.check.title,
+        gate=examined.gate,
         method=finding.method,
         status=finding.status,
         reason=finding.reason,
         details=dict(finding.details),
+        curves=[_curve(series) for series in finding.curves],
+        cost=CostInfo(
+            gradients=examined.cost.gradients, forwards=examined.cost.forwards, seconds=round(examined.seconds, 3)
+        ),
         **{name: None if value is None else finite(value) for name, value in values.items()},
     )
+
+
+def _curve(series: Series) -> CheckCurve:
+    return CheckCurve(
+        chart=series.chart, name=series.name, x_label=series.x_label, y_label=series.y_label,
+        x=list(series.x), y=[finite(value) for value in series.y],
+    )  # fmt: skip

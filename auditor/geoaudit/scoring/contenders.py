@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,27 @@ from geoaudit.scoring.statistics import Array
 
 ENOUGH = 20
 """From this many images on a ranking counts as more than indicative."""
+BY_CONSTRUCTION = "ncc-by-construction"
+"""Flag of methods whose NCC holds whatever they say: it earns them no rank."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a metric that judges maps is read.
+
+    Attributes:
+        metric: its id.
+        higher_is_better: its direction.
+        source: the evidence that it reads; metrics of one source are near-copies of each other.
+    """
+
+    metric: str
+    higher_is_better: bool
+    source: str
+
+
+RANKED_BY = (Scale("ncc-violation", False, "ncc-violation"), Scale("srg", True, "sweep"))
+"""What the ranking itself rests on."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +48,14 @@ class Contender:
         ncc: NCC violation of each image, nan where null, shape (n,).
         srg: SRG of each image, mean over imputers, nan where missing, shape (n,).
         srg_by_imputer: SRG of each image and imputer, shape (n, p); p may be 0 where it is not known.
+        imputers: their ids, shape (p,).
         ncc_reason: the most frequent reason of the missing NCC values.
-        insensitive: what the randomisation check said, where it found the method insensitive.
+        readings: per-image scores by every metric with a direction, shape (n,) each, nan where null.
+        failed: gating checks that the method failed, each with its reason: they reject it.
+        doubted: ids of other checks that it failed.
+        warned: gating checks that it neither passed nor failed, each with its reason.
         inconclusive: ids of checks that ended INCONCLUSIVE for this method.
+        unchecked: ids of checks that crashed on it.
     """
 
     id: str
@@ -41,8 +67,23 @@ class Contender:
     srg: Array
     srg_by_imputer: Array
     ncc_reason: str | None = None
-    insensitive: str | None = None
+    imputers: tuple[str, ...] = ()
+    readings: Mapping[str, Array] = field(default_factory=dict)
+    failed: tuple[tuple[str, str], ...] = ()
+    doubted: tuple[str, ...] = ()
+    warned: tuple[tuple[str, str], ...] = ()
     inconclusive: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def earned(self) -> Array:
+        """NCC violation of each image as far as it is the method's merit: all nan where it holds by construction."""
+        return np.full_like(self.ncc, np.nan) if BY_CONSTRUCTION in self.flags else self.ncc
+
+    def scored_by(self, metric: str) -> Array:
+        """Its scores by a metric, as far as they may rank it; all nan where there are none, shape (n,)."""
+        own = {"ncc-violation": self.earned, "srg": self.srg}
+        return own.get(metric, self.readings.get(metric, np.full_like(self.srg, np.nan)))
 
     @property
     def assessable(self) -> bool:
@@ -66,11 +107,18 @@ def canonical(contenders: Sequence[Contender]) -> list[Contender]:
     ordered = sorted(contenders, key=lambda c: c.id)
     if len({c.id for c in ordered}) < len(ordered):
         raise ValueError("a contender's id occurs twice")
-    lengths = {len(a) for c in ordered for a in (c.ncc, c.srg, c.srg_by_imputer)}
+    lengths = {len(a) for c in ordered for a in (c.ncc, c.srg, c.srg_by_imputer, *c.readings.values())}
     if len(lengths) > 1:
         raise ValueError(f"scores of {sorted(lengths)} images cannot be compared")
     if not ordered:
         return []
-    keys = [key for c in ordered for key in (c.srg, c.ncc, *c.srg_by_imputer.T)]
+    read = [[c.readings[name] for name in sorted(c.readings)] for c in ordered]
+    keys = [key for c, more in zip(ordered, read, strict=True) for key in (*more, c.srg, c.ncc, *c.srg_by_imputer.T)]
     rows = np.lexsort(keys)
-    return [replace(c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows]) for c in ordered]
+    return [
+        replace(
+            c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows],
+            readings={name: scores[rows] for name, scores in c.readings.items()},
+        )
+        for c in ordered
+    ]  # fmt: skip

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from geoaudit.audit.result import RankingEntry, RankInterval
-from geoaudit.scoring.contenders import Contender, covers
+from geoaudit.scoring.contenders import BY_CONSTRUCTION, Contender, covers
+from geoaudit.scoring.separation import apart
 from geoaudit.scoring.standings import Standings
 from geoaudit.scoring.statistics import Array
 from geoaudit.scoring.tiers import Tier
@@ -17,6 +19,7 @@ NO_POSITION = "–"
 """Position of a method without any rank."""
 
 _TIERS: tuple[Tier, ...] = ("recommended", "caution", "rejected")
+_ROUNDING = 9
 _NO_RANK = RankInterval(rank=None, rank_low=None, rank_high=None)
 
 
@@ -27,10 +30,11 @@ class Field:
     Attributes:
         scored: the k methods that did not crash, in the order of the columns below.
         judged: tier and reasons of every method, crashed ones included, by id.
-        ncc: NCC violation, shape (n, k), nan where null.
+        ncc: NCC violation, shape (n, k), nan where null or not the method's merit.
         srg: SRG, shape (n, k), nan where missing.
         table: the ranks.
         srg_healthy: whether SRG may be used.
+        seed: of resampling.
     """
 
     scored: Sequence[Contender]
@@ -39,6 +43,7 @@ class Field:
     srg: Array
     table: Standings
     srg_healthy: bool
+    seed: int
 
 
 def entries(methods: Sequence[Contender], field: Field) -> list[RankingEntry]:
@@ -61,12 +66,12 @@ def entries(methods: Sequence[Contender], field: Field) -> list[RankingEntry]:
 
 def _ranked(name: Tier, members: Sequence[Contender], field: Field, front: set[str], before: int) -> list[RankingEntry]:
     """Rows of one tier's methods that have a rank; `before` such rows stand above."""
-    table, combined, draws = field.table, field.table.combined, field.table.combined_draws
+    table, combined = field.table, field.table.combined
     wanted = {m.id for m in members}
     columns = [i for i, m in enumerate(field.scored) if m.id in wanted and np.isfinite(combined[i])]
-    columns.sort(key=lambda i: (combined[i], -_mean(field.srg[:, i]), field.scored[i].id))
+    columns.sort(key=lambda i: (round(float(combined[i]), _ROUNDING), -_tie_break(i, field), field.scored[i].id))
     shares = first_shares(table, columns) if name != "rejected" else [None] * len(columns)
-    places = positions([table.bounds(draws, i) for i in columns], before)
+    places = positions(apart(table.parts[:, columns], field.seed), before)
     return [
         RankingEntry(
             position=place, tier=name, method=field.scored[i].id, reasons=field.judged[field.scored[i].id][1],
@@ -77,21 +82,16 @@ def _ranked(name: Tier, members: Sequence[Contender], field: Field, front: set[s
     ]  # fmt: skip
 
 
-def positions(bounds: Sequence[tuple[float | None, float | None]], before: int) -> list[str]:
-    """Positions of methods given best first by the intervals of their mean rank.
-
-    A method opens a new position when its interval lies wholly above that of the position's first method;
-    without intervals nothing can be told apart, and all share.
+def positions(told: npt.NDArray[np.bool_], before: int) -> list[str]:
+    """Positions of methods given best first: one opens a new position when it is told apart from the group's first.
 
     Args:
-        bounds: the intervals' ends, or two nulls.
+        told: which pairs of them can be told apart, shape (k, k).
         before: methods numbered above these.
     """
     leaders: list[int] = []
-    for i, (low, _) in enumerate(bounds):
-        top = bounds[leaders[-1]][1] if leaders else None
-        apart = low is not None and top is not None and low > top
-        leaders.append(i if not leaders or apart else leaders[-1])
+    for i in range(len(told)):
+        leaders.append(i if not leaders or told[leaders[-1], i] else leaders[-1])
     return [f"{before + first + 1}{'=' if leaders.count(first) > 1 else ''}" for first in leaders]
 
 
@@ -104,6 +104,7 @@ def first_shares(table: Standings, columns: Sequence[int]) -> list[float | None]
     draws = draws[np.isfinite(draws).all(axis=1)]
     if table.images < 3 or not columns or not len(draws) or not np.isfinite(table.srg).any():
         return [None] * len(columns)
+    draws = np.round(draws, _ROUNDING)  # equal means are ties, however they were added
     first = draws == draws.min(axis=1, keepdims=True)
     return [float(v) for v in (first / first.sum(axis=1, keepdims=True)).mean(axis=0)]
 
@@ -124,10 +125,11 @@ def pareto(field: Field) -> set[str]:
 
 
 def _on_both(method: Contender, field: Field) -> bool:
-    earned = "ncc-by-construction" not in method.flags and field.judged[method.id][0] != "rejected"
+    earned = BY_CONSTRUCTION not in method.flags and field.judged[method.id][0] != "rejected"
     return earned and method.assessable and covers(method.srg)
 
 
-def _mean(scores: Array) -> float:
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if len(known) else -np.inf
+def _tie_break(column: int, field: Field) -> float:
+    """A method's mean SRG; a broken SRG decides nothing, not even ties."""
+    known = field.srg[~np.isnan(field.srg[:, column]), column]
+    return float(known.mean()) if len(known) and field.srg_healthy else -np.inf

@@ -15,9 +15,6 @@ from geoaudit.api import Status
 from geoaudit.audit.result import MetricHealth
 from geoaudit.scoring.statistics import Array, bootstrap_mean
 
-TESTED = ("srg", "deletion", "insertion", "comprehensiveness", "sufficiency", "log-odds")
-"""The metrics that read the order of importance; for these an inversion must score worse."""
-
 
 @dataclass(frozen=True)
 class Inversion:

@@ -2,7 +2,7 @@
 
 Tiers first, then the mean of two ranks; the rule is printed with the result (`rule_text`).  The unit is the
 image: Demsar 2006 for Friedman's test, Benavoli et al. 2016 for paired Wilcoxon tests with Holm instead of
-mean-rank post-hoc tests.
+mean-rank post-hoc tests.  Methods share a position unless they can be told apart (`separation`).
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Literal
 import numpy as np
 
 from geoaudit.api import Status
-from geoaudit.audit.result import (
-    FriedmanTest,
-    MetricHealth,
-    PairTest,
-    Ranking,
-    Tests,
-)
+from geoaudit.audit.result import FriedmanTest, MetricHealth, PairTest, Ranking, RankingEntry, Tests
 from geoaudit.scoring import statistics
-from geoaudit.scoring.contenders import ENOUGH, Contender, canonical, covers
-from geoaudit.scoring.entries import Field, entries
+from geoaudit.scoring.contenders import ENOUGH, RANKED_BY, Contender, Scale, canonical, covers
+from geoaudit.scoring.entries import NO_POSITION, Field, entries
+from geoaudit.scoring.reliability import reliability
+from geoaudit.scoring.robustness import robustness
 from geoaudit.scoring.rule import rule_text
+from geoaudit.scoring.separation import FEWEST
 from geoaudit.scoring.standings import standings
-from geoaudit.scoring.statistics import Array
+from geoaudit.scoring.statistics import Array, Interval
 from geoaudit.scoring.tiers import ALPHA, against, pairwise, tier
 
 Outcome = Literal["ranked", "indicative", "inconclusive"]
 
 
-def rank(contenders: Sequence[Contender], health: Sequence[MetricHealth], seed: int) -> Ranking:
+def rank(
+    contenders: Sequence[Contender], health: Sequence[MetricHealth], seed: int, scales: Sequence[Scale] = RANKED_BY
+) -> Ranking:
     """Rank the methods by NCC violation and SRG.
 
     Args:
         contenders: every method, and the controls `random` and `edges` where they were run.
         health: the metrics' health; where `srg` has failed, the ranking rests on NCC alone.
         seed: of the bootstrap over images.
+        scales: the metrics that judge maps, for the agreement between them.
 
     Returns:
         The report's ranking: one entry a method, best first.  The order of `contenders` and of the images
@@ -55,25 +55,36 @@ def rank(contenders: Sequence[Contender], health: Sequence[MetricHealth], seed: 
     random, edges = (against(scored, control.get(name)) for name in ("random", "edges"))
     judged = {m.id: tier(m, random.get(m.id), edges.get(m.id), healthy) for m in methods}
     n = len(everyone[0].srg) if everyone else 0
-    ncc, srg = _matrix(scored, "ncc", n), _matrix(scored, "srg", n)
+    ncc, srg = _matrix(scored, "ncc-violation", n), _matrix(scored, "srg", n)
     table = standings(ncc, srg if healthy else np.full_like(srg, np.nan), seed)
     friedman = [_friedman(metric, scores) for metric, scores in (("ncc-violation", ncc), ("srg", srg))]
-    status, reason = _status(scored, n, friedman[1], next((h for h in health if h.metric == "srg"), None))
+    agreed = reliability(srg[:, _taking_part(srg)], seed)
+    status, reason = _status(scored, ncc, srg, next((h for h in health if h.metric == "srg"), None), agreed)
+    rows = entries(methods, Field(scored, judged, ncc, srg, table, healthy, seed))
     tests = [*pairwise(scored), *(a.test for a in random.values()), *(a.test for a in edges.values())]
     return Ranking(
         status=status,
         rule=rule_text(failed),
         reason=reason,
-        entries=entries(methods, Field(scored, judged, ncc, srg, table, healthy)),
+        entries=rows,
         tests=Tests(friedman=friedman, pairwise=sorted(tests, key=_pair_key)),
         smallest_detectable_difference=_detectable(srg),
-        reliability=statistics.kendalls_w(srg[:, _taking_part(srg)]),
+        reliability=agreed.estimate,
+        reliability_low=agreed.low,
+        reliability_high=agreed.high,
         agreement=_agreement(scored),
+        robustness=robustness(scored, scales, failed, _leaders(rows)),
     )
 
 
-def _matrix(methods: Sequence[Contender], field: str, n: int) -> Array:
-    columns = [getattr(m, field) for m in methods]
+def _leaders(rows: Sequence[RankingEntry]) -> list[str]:
+    """The methods that share the first position."""
+    placed = [row for row in rows if row.position != NO_POSITION]
+    return [row.method for row in placed if row.position == placed[0].position]
+
+
+def _matrix(methods: Sequence[Contender], metric: str, n: int) -> Array:
+    columns = [m.scored_by(metric) for m in methods]
     return np.stack(columns, axis=1) if columns else np.empty((n, 0))
 
 
@@ -90,27 +101,97 @@ def _pair_key(test: PairTest) -> tuple[str, str, str]:
     return test.metric, test.a, test.b
 
 
-def _status(scored: Sequence[Contender], n: int, srg: FriedmanTest, health: MetricHealth | None) -> tuple[Outcome, str]:
-    """Whether the ranking stands, and why in a sentence or two."""
-    if not scored or not n:
+def _status(
+    scored: Sequence[Contender], ncc: Array, srg: Array, health: MetricHealth | None, agreed: Interval
+) -> tuple[Outcome, str]:
+    """Whether the ranking stands, and why in some sentences."""
+    if not scored or not len(srg):
         return "inconclusive", "No method was scored."
     if health is not None and health.status == Status.FAIL:
-        return "inconclusive", f"Faithfulness was not judged: SRG {health.reason}."
+        text = f"Faithfulness was not judged: SRG {health.reason}."
+        return "inconclusive", _joined(text, _left_out("NCC", ncc))
     if not any(covers(m.srg) for m in scored):
         return "inconclusive", "No method has SRG on at least half of the images."
-    doubt = ""
+    n = _common(srg)
+    doubts = [_left_out("SRG", srg), _left_out("NCC", ncc), _disagreement(agreed)]
+    if not n:
+        return "inconclusive", _joined(*doubts)
     if health is not None and health.status != Status.PASS:
-        doubt = f" SRG's own test did not pass ({health.status}: {health.reason})."
+        doubts.append(f"SRG's own test did not pass ({health.status}: {health.reason}).")
     if n < ENOUGH:
-        return "indicative", f"{n} images are fewer than {ENOUGH}: read the order as an indication.{doubt}"
-    if srg.p is not None and srg.p >= ALPHA:
-        text = f"The methods' SRG cannot be told apart on {n} images (Friedman's test, p = {srg.p:.3g})."
-        return "inconclusive", text + doubt
-    return "ranked", f"{n} images.{doubt}"
+        images = "1 image is" if n == 1 else f"{n} images are"
+        few = f"{images} fewer than {ENOUGH}: read the order as an indication."
+        return "indicative", _joined(few, _missed(srg), _never(n), *doubts)
+    if test := _tied(srg):
+        text = f"The methods' SRG cannot be told apart on {n} images ({test})."
+        return "inconclusive", _joined(text, _missed(srg), *doubts)
+    return "ranked", _joined(f"{n} images.", *doubts)
+
+
+def _common(scores: Array) -> int:
+    """Number of images that the methods are ranked on by these scores."""
+    part = _taking_part(scores)
+    return len(statistics.complete_rows(scores[:, part])) if part else 0
+
+
+def _left_out(name: str, scores: Array) -> str:
+    """Said where images are left out of the ranks, because a method that is ranked lacks the score there."""
+    n = _common(scores)
+    if n == len(scores) or not _taking_part(scores):
+        return ""
+    if not n:
+        return f"There are no ranks by {name}: on no image every method that could have one is scored."
+    return f"Ranks by {name} rest on {n} of {len(scores)} images: those on which every method so ranked is scored."
+
+
+def _tied(srg: Array) -> str:
+    """The test by which the methods' SRG cannot be told apart; empty where it can, or where there is one method."""
+    taken = srg[:, _taking_part(srg)]
+    if taken.shape[1] < 2:
+        return ""
+    if (taken == taken[:, :1]).all(axis=1)[~np.isnan(taken).any(axis=1)].all():
+        return "all are equal on every image"
+    if taken.shape[1] == 2:
+        name, (p, _) = "Wilcoxon's test", statistics.wilcoxon(taken[:, 0], taken[:, 1])
+    else:
+        name, (_, p, _) = "Friedman's test", statistics.friedman(taken)
+    return f"{name}, p = {p:.3g}" if p is not None and p >= ALPHA else ""
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _missed(scores: Array) -> str:
+    """What the images were too few to find."""
+    smallest = _detectable(scores)
+    if not smallest:  # none is known, or the images differ in nothing
+        return ""
+    return (
+        f"Between two methods named beforehand, a difference in mean SRG below {smallest:.2g} would have been "
+        "missed more often than one time in five."
+    )
+
+
+def _never(n: int) -> str:
+    return f"Below {FEWEST} images no two methods can be told apart, whatever they score." if n < FEWEST else ""
+
+
+def _disagreement(agreed: Interval) -> str:
+    """Said where the images might agree on the order no more than by chance."""
+    if agreed.estimate is None or agreed.low is None or agreed.high is None or agreed.low > 0:
+        return ""
+    return (
+        f"The images may agree on the order of the methods no more than by chance (Krippendorff's alpha "
+        f"{agreed.estimate:.2f}, 95 % interval {agreed.low:.2f} to {agreed.high:.2f})."
+    )
 
 
 def _detectable(srg: Array) -> float | None:
-    """Smallest detectable mean SRG difference, for the median deviation of all pairs' differences."""
+    """Smallest detectable mean SRG difference of two methods, for the median deviation of all pairs' differences.
+
+    Of two named beforehand: picking the largest of many differences takes more.
+    """
     rows = statistics.complete_rows(srg[:, _taking_part(srg)])
     n, k = rows.shape
     if n < 3 or k < 2:

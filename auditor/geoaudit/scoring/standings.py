@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import stats
 
 from geoaudit.audit.result import RankInterval
 from geoaudit.scoring.contenders import covers
-from geoaudit.scoring.statistics import CHUNK, LEVEL, Array
+from geoaudit.scoring.statistics import CHUNK, LEVEL, Array, expanded
 
 RESAMPLES = 2000
 
@@ -24,6 +24,9 @@ class Standings:
         srg: mean SRG rank, shape (k,).
         ncc_draws: the same over resampled images, shape (b, k).
         srg_draws: likewise.
+        combined: what the order rests on (`combine`), shape (k,).
+        combined_draws: the same over resampled images, shape (b, k).
+        parts: each image's part in `combined`, which is their mean; 0 where a method has no rank; shape (n, k).
         images: number of images; below 3 there are no intervals.
     """
 
@@ -31,17 +34,10 @@ class Standings:
     srg: Array
     ncc_draws: Array
     srg_draws: Array
+    combined: Array
+    combined_draws: Array
+    parts: Array
     images: int
-
-    @property
-    def combined(self) -> Array:
-        """Mean of the two ranks, or the one that exists; shape (k,)."""
-        return _mean_of_existing(self.ncc, self.srg)
-
-    @property
-    def combined_draws(self) -> Array:
-        """The same over resampled images, shape (b, k)."""
-        return _mean_of_existing(self.ncc_draws, self.srg_draws)
 
     def interval(self, mean: Array, draws: Array, column: int) -> RankInterval:
         """One method's rank with its percentile interval, as the report keeps it."""
@@ -50,11 +46,12 @@ class Standings:
         return RankInterval(rank=rank, rank_low=low, rank_high=high)
 
     def bounds(self, draws: Array, column: int) -> tuple[float | None, float | None]:
-        """Ends of the 95 % percentile interval; null below 3 images or without a rank."""
+        """Ends of the 95 % percentile interval, widened for small samples; null below 3 images or without a rank."""
         known = draws[:, column][np.isfinite(draws[:, column])]
         if self.images < 3 or not len(known):
             return None, None
-        low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        wider = expanded(LEVEL, self.images)
+        low, high = np.quantile(known, [(1 - wider) / 2, (1 + wider) / 2])
         return float(low), float(high)
 
 
@@ -102,7 +99,55 @@ def standings(ncc: Array, srg: Array, seed: int) -> Standings:
             kept.append(_weighted_means(weights, matrix))
     means = [_weighted_means(np.ones((1, n)), matrix)[0] for matrix in ranks]
     stacked = [np.concatenate(parts) if parts else np.empty((0, ncc.shape[1])) for parts in draws]
-    return Standings(means[0], means[1], stacked[0], stacked[1], n)
+    filled = [_last_where_missing(matrix) for matrix in ranks if np.isfinite(matrix).any()]
+    whole = [_weighted_means(np.ones((1, n)), matrix)[0] for matrix in filled]
+    redrawn = [
+        _filled_draws(draw, matrix) for draw, matrix in zip(stacked, ranks, strict=True) if np.isfinite(matrix).any()
+    ]
+    nowhere = np.isnan(means[0]) & np.isnan(means[1])
+    return Standings(
+        means[0], means[1], stacked[0], stacked[1],
+        np.where(nowhere, np.nan, combine(whole, ncc.shape[1])),
+        np.where(nowhere, np.nan, combine(redrawn, ncc.shape[1])) if redrawn else np.full_like(stacked[0], np.nan),
+        np.where(nowhere, 0.0, _parts(filled, ncc.shape)), n,
+    )  # fmt: skip
+
+
+def combine(criteria: Sequence[Array], k: int) -> Array:
+    """Mean over the criteria in use of a method's rank by each, shape (..., k).
+
+    Args:
+        criteria: ranks in which a method without a rank counts as last, shape (..., k) each.
+        k: number of methods, for the case that there is no criterion.
+    """
+    return np.mean(criteria, axis=0) if len(criteria) else np.full(k, np.nan)
+
+
+def _last_where_missing(ranks: Array) -> Array:
+    """`ranks` (n, k) with methods that have none put last on every image that ranks the others.
+
+    The mean of the ranks that exist would lift a method above better ones for having one rank less.  Last is the
+    least that lifts nobody: a method without the one rank stands above one that has both only by a better other.
+    """
+    part = np.isfinite(ranks).any(axis=0)
+    rows = np.isfinite(ranks[:, part]).any(axis=1)
+    result = ranks.copy()
+    result[np.ix_(rows, ~part)] = part.sum()
+    return result
+
+
+def _filled_draws(draws: Array, ranks: Array) -> Array:
+    part = np.isfinite(ranks).any(axis=0)
+    return np.where(part, draws, float(part.sum()))
+
+
+def _parts(filled: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    """Each image's part in the combined rank: its ranks, weighed so that their mean over all images is it."""
+    parts = np.zeros(shape)
+    for matrix in filled:
+        known = ~np.isnan(matrix)
+        parts += np.where(known, matrix, 0.0) * (len(matrix) / known.sum(axis=0).max() / len(filled))
+    return parts
 
 
 def _weighted_means(weights: Array, ranks: Array) -> Array:
@@ -111,9 +156,3 @@ def _weighted_means(weights: Array, ranks: Array) -> Array:
     total = weights @ np.where(known, ranks, 0.0)
     mass = weights @ known.astype(np.float64)
     return np.where(mass > 0, total / np.where(mass > 0, mass, 1.0), np.nan)
-
-
-def _mean_of_existing(a: Array, b: Array) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a method without any rank is nan, as it should be
-        return np.asarray(np.nanmean(np.stack([a, b]), axis=0), dtype=np.float64)

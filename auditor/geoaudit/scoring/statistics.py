@@ -20,6 +20,8 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 LEVEL = 0.95
 RESAMPLES = 4999
+DIGITS = 12
+"""Relative rounding, in decimal digits, that must not decide a comparison of sums."""
 CHUNK = 2_000_000
 """Numbers held at a time while resampling."""
 
@@ -41,8 +43,27 @@ class Interval:
     n: int
 
 
+def expanded(level: float, n: int) -> float:
+    """The nominal level at which a bootstrap percentile interval of n values covers about `level`.
+
+    Resamples spread by sqrt((n - 1) / n) too little, and their quantiles are those of a normal and not of a t
+    distribution; both are undone by asking for wider quantiles.  Source: Hesterberg 2015 (arXiv 1411.5279),
+    "expanded percentile interval".
+
+    Args:
+        level: wanted coverage, in (0, 1).
+        n: number of values, at least 2.
+    """
+    reach = stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(n / (n - 1))
+    return float(1 - 2 * stats.norm.sf(reach))
+
+
 def bootstrap_mean(values: npt.ArrayLike, seed: int, level: float = LEVEL) -> Interval:
-    """Mean and its BCa bootstrap interval over images (Efron 1987).
+    """Mean and its BCa bootstrap interval over images (Efron 1987), widened for small samples (`expanded`).
+
+    The interval never leaves the range of the values, so that of a bounded score stays within its bounds.  For the same
+    reason it holds the mean less often than `level` says below 6 values (normal ones: 78 % of the cases with 3, about
+    88 % with 4 or 5).
 
     Args:
         values: one number an image, nan where missing, shape (n,).
@@ -50,8 +71,8 @@ def bootstrap_mean(values: npt.ArrayLike, seed: int, level: float = LEVEL) -> In
         level: coverage, in (0, 1).
 
     Returns:
-        The mean; its interval is null below 3 values, a point where all values are equal, and the percentile
-        interval in the rare cases where BCa is not defined.
+        The mean; its interval is null below 3 values, a point where all values are equal (rarer values than were
+        seen are then unknown to it), and the percentile interval in the rare cases where BCa is not defined.
     """
     sample = np.sort(_present(values))
     n = len(sample)
@@ -66,8 +87,9 @@ def bootstrap_mean(values: npt.ArrayLike, seed: int, level: float = LEVEL) -> In
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "BCa is not defined" is what the second round is for
             found = stats.bootstrap(
-                (sample,), np.mean, vectorized=True, n_resamples=RESAMPLES, confidence_level=level,
-                method=method, batch=max(1, CHUNK // n), random_state=np.random.default_rng(seed),
+                (sample,), np.mean, vectorized=True, n_resamples=RESAMPLES,
+                confidence_level=expanded(level, n), method=method, batch=max(1, CHUNK // n),
+                random_state=np.random.default_rng(seed),
             ).confidence_interval  # fmt: skip
         if np.isfinite([found.low, found.high]).all():
             break
@@ -96,11 +118,6 @@ def wilcoxon(a: npt.ArrayLike, b: npt.ArrayLike, alternative: Alternative = "two
         warnings.simplefilter("ignore")  # small samples with ties: scipy says that p is approximate
         p = stats.wilcoxon(difference, alternative=alternative, zero_method="pratt").pvalue
     return float(p), n
-
-
-def smallest_p(n: int) -> float:
-    """The smallest p that a one-sided signed-rank test of n pairs can give, 2^-n."""
-    return float(2.0**-n)
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
@@ -150,24 +167,6 @@ def friedman(scores: Array) -> tuple[float | None, float | None, int]:
     return float(found.statistic), float(found.pvalue), n
 
 
-def kendalls_w(scores: Array) -> float | None:
-    """Kendall's coefficient of concordance of the rows' rankings, with the correction for ties, in [0, 1].
-
-    1: every image ranks the methods alike.  Null below 2 images or 2 methods, or where all scores are tied.
-    Source: Kendall and Babington Smith 1939.
-    """
-    rows = complete_rows(scores)
-    n, k = rows.shape
-    if n < 2 or k < 2:
-        return None
-    ranks = stats.rankdata(rows, axis=1)
-    sums = ranks.sum(axis=0)
-    tied = [np.unique(row, return_counts=True)[1] for row in ranks]
-    correction = sum(float((count**3 - count).sum()) for count in tied)
-    largest = n**2 * (k**3 - k) - n * correction
-    return float(12 * ((sums - sums.mean()) ** 2).sum() / largest) if largest > 0 else None
-
-
 def kendalls_tau(columns: Array) -> float | None:
     """Mean Kendall's tau-b over all pairs of columns of `columns` (k methods, p readings), in [-1, 1].
 
@@ -175,9 +174,21 @@ def kendalls_tau(columns: Array) -> float | None:
     """
     if len(columns) < 2:
         return None
-    pairs = [(i, j) for i in range(columns.shape[1]) for j in range(i)]
-    taus = [float(stats.kendalltau(columns[:, i], columns[:, j]).statistic) for i, j in pairs]
-    return float(np.mean(taus)) if taus and np.isfinite(taus).all() else None
+    taus = [tau(columns[:, i], columns[:, j]) for i in range(columns.shape[1]) for j in range(i)]
+    known = [t for t in taus if t is not None]
+    return float(np.mean(known)) if known and len(known) == len(taus) else None
+
+
+def tau(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
+    """Kendall's tau-b of two readings of the same methods, in [-1, 1]; pairs tied in both count for nothing.
+
+    Null below 2 methods that both read, or where one of them ties everything.  Source: Kendall 1945.
+    """
+    first, second = (_rounded(values) for values in paired(a, b))
+    if len(first) < 2:
+        return None
+    found = float(stats.kendalltau(first, second).statistic)
+    return found if np.isfinite(found) else None
 
 
 def smallest_difference(deviation: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float | None:
@@ -207,6 +218,12 @@ def paired(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Array, Array]:
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     both = ~(np.isnan(first) | np.isnan(second))
     return first[both], second[both]
+
+
+def _rounded(values: Array) -> Array:
+    """`values` without the noise of adding in another order, so that what is equal is tied."""
+    scale = float(np.abs(values).max(initial=0.0))
+    return np.round(values / scale, DIGITS) if scale > 0 else values
 
 
 def _present(values: npt.ArrayLike) -> Array:

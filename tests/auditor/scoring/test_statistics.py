@@ -46,7 +46,7 @@ def test_bootstrap_covers_the_mean_and_ignores_order():
 def test_wilcoxon():
     a = np.array([1.0, 2, 3, 4, 5, np.nan])
     b = np.array([0.5, 1, 1, 1, np.nan, 0])
-    assert s.wilcoxon(a, b, "greater") == (pytest.approx(s.smallest_p(4)), 4)
+    assert s.wilcoxon(a, b, "greater") == (pytest.approx(2**-4), 4)
     assert s.wilcoxon(a, b, "less")[0] == pytest.approx(1.0)
     assert s.wilcoxon(a, b)[0] == pytest.approx(2 / 16)
     assert s.wilcoxon(a, a) == (1.0, 5)
@@ -60,18 +60,28 @@ def test_cliffs_delta_by_definition(a, b):
     assert s.cliffs_delta(a, [np.nan]) is None
 
 
-def test_concordance():
-    agree = np.array([[3.0, 2, 1], [30, 20, 10], [0.3, 0.2, 0.1], [np.nan, 1, 2]])
-    assert s.kendalls_w(agree) == pytest.approx(1.0)
-    assert s.kendalls_w(np.array([[1.0, 2, 3], [3, 2, 1]])) == pytest.approx(0.0)
-    assert s.kendalls_w(np.array([[1.0, 1, 2], [1, 1, 2]])) == pytest.approx(1.0)  # ties are corrected for
-    assert s.kendalls_w(np.ones((4, 3))) is None and s.kendalls_w(agree[:1]) is None
-    rows = np.random.default_rng(0).standard_normal((10, 4))
-    statistic, _, n = s.friedman(rows)
-    assert statistic == pytest.approx(s.kendalls_w(rows) * n * 3)  # W = chi2 / (n (k - 1))
+def test_kendalls_tau():
     assert s.kendalls_tau(np.array([[1.0, 1], [2, 2], [3, 3]])) == pytest.approx(1.0)
     assert s.kendalls_tau(np.array([[1.0, 3], [2, 2], [3, 1]])) == pytest.approx(-1.0)
     assert s.kendalls_tau(np.ones((3, 1))) is None and s.kendalls_tau(np.ones((3, 2))) is None
+    assert s.tau([1, 2, 3, np.nan], [1, 3, 2, 9]) == pytest.approx(1 / 3)
+    assert s.tau([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / np.sqrt(2 * 3))  # tau-b: one tie
+    assert s.tau([0.1 + 0.2, 0.3, 1.0], [1, 1, 2]) == pytest.approx(1.0)  # rounding makes no order
+    assert s.tau([1, np.nan], [1, 2]) is None and s.tau([1, 1], [1, 2]) is None
+
+
+def test_expanded_levels():
+    """At 8 images t of .975 is 2.365, and resamples spread by sqrt(7/8) too little: 2.528 in normal quantiles."""
+    assert s.expanded(0.95, 8) == pytest.approx(2 * 0.994262 - 1, abs=1e-5)
+    assert s.expanded(0.95, 100_000) == pytest.approx(0.95, abs=1e-5)
+    assert s.expanded(0.95, 3) < 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=8))
+def test_an_interval_never_leaves_the_values(values):
+    found = s.bootstrap_mean(values, 0)
+    assert min(values) - 1e-12 <= found.low <= found.estimate + 1e-12
+    assert found.estimate - 1e-12 <= found.high <= max(values) + 1e-12
 
 
 def test_friedman_needs_three_methods_and_something_to_tell_apart():
