@@ -10,7 +10,7 @@ import pytest
 from geoaudit import selftest
 from geoaudit.api import Status
 from geoaudit.paths import integrator, measures
-from geoaudit.selftest import run_selftest
+from geoaudit.selftest import closed_form
 from geoaudit.selftest.guided import CASES
 from geoaudit.selftest.walks import WALKS
 
@@ -20,7 +20,7 @@ def failed(cases):
 
 
 def test_every_case_passes_and_says_what_was_expected():
-    cases = run_selftest()
+    cases = closed_form()
     assert len(cases) == len(WALKS) + len(CASES) >= 31 and not failed(cases)
     assert len({case.case for case in cases}) == len(cases)
     for case in cases:
@@ -30,11 +30,11 @@ def test_every_case_passes_and_says_what_was_expected():
 
 
 def test_the_quick_selection_is_quick_and_part_of_the_whole():
-    run_selftest(quick=True)  # the first call may import plugins
+    closed_form(quick=True)  # the first call may import plugins
     start = time.process_time()
-    quick = run_selftest(quick=True)
+    quick = closed_form(quick=True)
     assert time.process_time() - start < 0.5
-    names = {case.case for case in run_selftest()}
+    names = {case.case for case in closed_form()}
     assert 8 <= len(quick) < len(names) and {case.case for case in quick} <= names
     assert any(case.case.startswith("guided-ig") for case in quick) and not failed(quick)
 
@@ -68,14 +68,14 @@ def test_a_map_that_is_one_percent_off_fails_everywhere(monkeypatch):
         return values * 1.01, record
 
     monkeypatch.setattr(integrator, "measure", bent)
-    bad = failed(run_selftest())
+    bad = failed(closed_form())
     assert len(bad) == len(WALKS) + len(CASES) - 1  # only the map of zeros cannot tell
     assert "T7 product, straight, no difference" not in bad
 
 
 def test_a_rule_without_refinement_fails_where_the_gradient_bends(monkeypatch):
     monkeypatch.setattr(integrator, "_refine", lambda *_, **__: None)
-    assert {"T3 ReLU unit, along its edge", "T3 ReLU unit, x1 first"} <= failed(run_selftest())
+    assert {"T3 ReLU unit, along its edge", "T3 ReLU unit, x1 first"} <= failed(closed_form())
 
 
 def test_numbers_that_are_not_finite_fail_without_a_crash(monkeypatch):
@@ -86,7 +86,7 @@ def test_numbers_that_are_not_finite_fail_without_a_crash(monkeypatch):
         return values * np.nan, record
 
     monkeypatch.setattr(integrator, "measure", broken)
-    cases = run_selftest(quick=True)
+    cases = closed_form(quick=True)
     assert all(case.status is Status.FAIL and "attribution" not in case.measured for case in cases)
 
 
@@ -95,12 +95,12 @@ def test_guided_ig_that_forgets_its_band_is_found(monkeypatch):
 
     sound = guided_ig.advance
     monkeypatch.setattr(guided_ig, "advance", lambda p, s, w, goal, fraction, _: sound(p, s, w, goal, fraction, 1.0))
-    assert "guided-ig, published, bound .02, 200 steps" in failed(run_selftest(quick=True))
+    assert "guided-ig, published, bound .02, 200 steps" in failed(closed_form(quick=True))
 
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from geoaudit.selftest import run_selftest; run_selftest(quick=True);"
+        "import sys; from geoaudit.selftest import closed_form; closed_form(quick=True);"
         "print([m for m in ('torch', 'onnxruntime', 'onnx2torch') if m in sys.modules])"
     )
     done = subprocess.run(

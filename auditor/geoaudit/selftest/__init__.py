@@ -1,25 +1,25 @@
-"""The self-test: known answers through the very integrator and methods that audits use.
+"""The self-test: known answers through the very code that audits use.
 
-A measuring instrument is calibrated before it is believed.  The cases are functions of one or two features on
-walks whose attributions follow from a formula; nothing here needs a model file, torch or onnxruntime.
+A measuring instrument is calibrated before it is believed.  The closed-form cases are functions of one or two
+features on walks whose attributions follow from a formula; they need no model file, torch or onnxruntime.  The
+planted-truth cases (`planted`) are real model files with known answers, audited from the file to the ranking.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-
 import numpy as np
 
 from geoaudit.analytic import AnalyticProbe, feature_problems
-from geoaudit.api import Curve, Polyline, Problems, Quadrature, Status, Walk
+from geoaudit.api import Curve, Polyline, Problems, Quadrature, Walk
 from geoaudit.audit.result import CalibrationCase
 from geoaudit.paths.integrator import integrate
 from geoaudit.paths.walk import straight_line
 from geoaudit.selftest.guided import CASES, GuidedCase
+from geoaudit.selftest.judging import Numbers, described, judge
+from geoaudit.selftest.planted import planted_cases
 from geoaudit.selftest.walks import WALKS, WalkCase
 
-Numbers = dict[str, float | list[float]]
+__all__ = ["closed_form", "described", "run_selftest"]
 
 QUADRATURE = Quadrature(tolerance=1e-4, node_limit=4096, scan=1025, first_nodes=256)
 """Much finer than an audit's, so that the expected digits can be held against the measured ones."""
@@ -36,15 +36,29 @@ _PIECES = 64
 """Pieces that each leg of a walk with corners is cut into: variation and lengths are seen at its vertices."""
 
 
-def run_selftest(quick: bool = False) -> list[CalibrationCase]:
+def run_selftest(quick: bool = False, gradients: bool = True, seed: int = 0) -> list[CalibrationCase]:
+    """Run the closed-form cases and the planted models.
+
+    Args:
+        quick: a selection that takes about a second, for the calibration of every audit.
+        gradients: False leaves out what needs a converted model, which a gradient-free audit does not use either.
+        seed: of everything random in the audits of the planted models.
+
+    Returns:
+        One case each with what was expected and measured, PASS or FAIL; SKIP for what was left out.  A number that
+        came out as nan or infinite is left out of `measured`, and the case fails.
+
+    Raises:
+        GeoauditError: the audit of a planted model broke off; one message names the model and the reason.
+    """
+    return closed_form(quick) + planted_cases(quick, gradients, seed)
+
+
+def closed_form(quick: bool = False) -> list[CalibrationCase]:
     """Run the closed-form cases.
 
     Args:
-        quick: a selection that takes under half a second, for the calibration of every audit.
-
-    Returns:
-        One case each with what was expected and measured, PASS or FAIL.  A number that came out as nan or
-        infinite is left out of `measured`, and the case fails.
+        quick: a selection that takes under half a second.
     """
     walks = [_walk(case) for case in WALKS if case.quick or not quick]
     guided = [case for case in CASES if case.quick or not quick]
@@ -63,7 +77,7 @@ def _walk(case: WalkCase) -> CalibrationCase:
     expected = case.expected
     measured: Numbers = {key: found[key] if key in found else getattr(record, key) for key in expected}
     within = {key: LENGTHS_WITHIN if key in _LENGTHS else SUMS_WITHIN for key in expected}
-    return _judge(f"{case.name}: {case.model.formula}", expected, measured, within)
+    return judge(f"{case.name}: {case.model.formula}", expected, measured, within)
 
 
 def _as_walk(case: WalkCase, problems: Problems) -> Walk:
@@ -91,7 +105,7 @@ def _guided(cases: list[GuidedCase]) -> list[CalibrationCase]:
         values = method.attribute(problems, probe).values[0]
         name = f"guided-ig, {case.name}: {case.model.formula}"
         results.append(
-            _judge(
+            judge(
                 name,
                 {"attribution": list(case.attribution)},
                 {"attribution": values.ravel().tolist()},
@@ -100,18 +114,3 @@ def _guided(cases: list[GuidedCase]) -> list[CalibrationCase]:
             )
         )
     return results
-
-
-def _judge(
-    name: str, expected: Numbers, measured: Numbers, within: Mapping[str, float], relative: bool = True
-) -> CalibrationCase:
-    finite = {key: value for key, value in measured.items() if np.isfinite(value).all()}
-    passed = all(key in finite and _close(finite[key], value, within[key], relative) for key, value in expected.items())
-    status = Status.PASS if passed else Status.FAIL
-    return CalibrationCase(case=name, status=status, expected=expected, measured=finite)
-
-
-def _close(measured: float | list[float], expected: float | list[float], within: float, relative: bool) -> bool:
-    allowed = within * max(1.0, float(np.max(np.abs(expected)))) if relative else within
-    difference = float(np.max(np.abs(np.subtract(measured, expected))))
-    return math.isfinite(difference) and difference <= allowed
