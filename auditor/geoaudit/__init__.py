@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 
 _API = (
     *("Attributions", "Autoencoder", "Bundle", "Calibration", "Check", "Control", "Cost", "Curve", "Evidence"),
-    *("Finding", "InputSpace", "Layers", "Method", "Metric", "Need", "Parameters", "Part", "PathMethod", "Polyline"),
-    *("Probe", "Problems", "Quadrature", "Recorded", "Runs", "Scores", "Status", "Subject", "SweepCurves"),
-    *("Walk", "WalkRecord"),
+    *("Filler", "FillImputer", "Finding", "Group", "Imputer", "InputSpace", "Layers", "Method", "Metric", "Need"),
+    *("Parameters", "Part", "PathMethod", "Polyline", "Probe", "Problems", "Quadrature", "Recorded", "Removed"),
+    *("Runs", "Scores", "Series", "Status", "Subject", "SweepCurves", "Walk", "WalkRecord"),
 )
 
 if TYPE_CHECKING:

@@ -48,16 +48,19 @@ def audit(ctx: click.Context, /, model: Path, images: Path, **options: Any) -> N
 
 
 @cli.command(context_settings=_CONTEXT)
-@audit_options("geoaudit-demo")
+@audit_options("geoaudit-demo", budget="quick")
 @click.pass_context
 def demo(ctx: click.Context, /, **options: Any) -> None:
-    """Audit a real ImageNet classifier on real photographs; nothing to provide."""
+    """Audit a real ImageNet classifier on real photographs; nothing to provide.
+
+    Its budget is quick unless --budget says otherwise, so that there is something to look at in minutes.
+    """
     from geoaudit.demo import make_demo
     from geoaudit.terminal import console
 
     model, images = make_demo(options["folder"])
     if not options["quiet"]:
-        console().print(f"The same audit by hand: geoaudit {model} {images}", markup=False)
+        console().print(f"The same audit by hand: geoaudit {model} {images} --budget {options['budget']}", markup=False)
     ctx.exit(_audit(build_settings(ctx, model, images, options), options))
 
 
@@ -149,6 +152,15 @@ def metrics(plugins: str | None) -> None:
     from geoaudit.listing import metric_table
 
     metric_table(plugins)
+
+
+@cli.command()
+@click.option("--plugins", metavar="NAMES", help="Third-party packages whose plugins may load; none: no package.")
+def imputers(plugins: str | None) -> None:
+    """List what can stand in for masked regions."""
+    from geoaudit.listing import imputer_table
+
+    imputer_table(plugins)
 
 
 @cli.command()

@@ -82,8 +82,9 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--methods",), {"metavar": "IDS", "callback": _names,
                       "help": "Methods by id, comma-separated; default, all, or PACKAGE/*."}),
     (("--skip",), {"metavar": "IDS", "callback": _names, "help": "Whatever to leave out, by id."}),
-    (("--checks",), {"metavar": "IDS", "callback": _names, "help": "Sanity checks to run, or all."}),
-    (("--metrics",), {"metavar": "IDS", "callback": _names, "help": "Metrics to compute, or all."}),
+    (("--checks",), {"metavar": "IDS", "callback": _names, "help": "Sanity checks by id; default or all."}),
+    (("--metrics",), {"metavar": "IDS", "callback": _names, "help": "Metrics by id; default or all."}),
+    (("--imputers",), {"metavar": "IDS", "callback": _names, "help": "What stands in for masked regions, by id."}),
     (("--set", "set_"), {"metavar": "ID.NAME=VALUE", "multiple": True, "help": "A plugin's parameter; repeatable."}),
     (("--budget",), {"type": click.Choice(["quick", "standard", "thorough"]), "default": "standard",
                      "show_default": True, "help": "How much to spend on one image."}),
@@ -127,12 +128,19 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
-def audit_options(folder: str) -> Callable[[F], F]:
-    """The audit's options; `folder` is where the report goes by default."""
+def audit_options(folder: str, **defaults: Any) -> Callable[[F], F]:
+    """The audit's options.
+
+    Args:
+        folder: where the report goes by default.
+        defaults: other defaults than the audit's, by option.
+    """
 
     def decorate(function: F) -> F:
         for names, settings in reversed(_OPTIONS):
-            function = click.option(*names, **settings)(function)
+            name = str(_option(names, settings).name)
+            given = {**settings, "default": defaults[name]} if name in defaults else settings
+            function = click.option(*names, **given)(function)
         where = click.option(
             "-o", "--folder", type=click.Path(path_type=Path), default=folder, show_default=True,
             metavar="DIR", help="Report folder.",
@@ -195,8 +203,9 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         command=("geoaudit", *map(shlex.quote, sys.argv[1:])),
         methods=options["methods"],
         skip=options["skip"] or (),
-        checks=_or_all(options["checks"]),
-        metrics=_or_all(options["metrics"]),
+        checks=options["checks"],
+        metrics=options["metrics"],
+        imputers=options["imputers"],
         parameters=_parameters(options["set_"]),
         plugins=pinned(options["plugins"]),
         budget=options["budget"],
@@ -268,10 +277,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value.name if isinstance(value, Path) else value
-
-
-def _or_all(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if names is None or names == ("all",) else names
 
 
 def pinned(plugins: str | None) -> tuple[str, ...] | None:

@@ -39,25 +39,48 @@ def method_table(plugins: str | None) -> None:
 
 
 def metric_table(plugins: str | None) -> None:
-    """Metrics."""
+    """Metrics: which way is better, and the smallest budget under which each runs unnamed."""
     better = {True: "higher", False: "lower", None: "neither"}
     rows = [
-        (name, e.cls.title, better[e.cls.higher_is_better], _parameters(e), e.cls.reference, e.provider)
+        (
+            name, e.cls.title, better[e.cls.higher_is_better], e.cls.from_budget, _parameters(e),
+            e.cls.reference, e.provider,
+        )
         for name, e in sorted(load(pinned(plugins)).metrics.items())
-    ]
-    _print("Metrics", ("id", "title", "better", "parameters", "reference", "from"), rows)
+    ]  # fmt: skip
+    _print(
+        "Metrics", ("id", "title", "better", "runs from", "parameters", "reference", "from"), rows, [_RUNS_FROM]
+    )  # fmt: skip
 
 
 def check_table(plugins: str | None) -> None:
-    """Checks."""
+    """Checks: what each examines, what its failure means, and the smallest budget under which it runs unnamed."""
     rows = [
         (
-            name, e.cls.title, e.cls.examines, ", ".join(sorted(e.cls.needs)) or "outputs", _parameters(e),
-            e.cls.reference, e.provider,
+            name, e.cls.title, _examined(e), _failure(e), e.cls.from_budget,
+            ", ".join(sorted(e.cls.needs)) or "outputs", _parameters(e), e.cls.reference, e.provider,
         )
         for name, e in sorted(load(pinned(plugins)).checks.items())
     ]  # fmt: skip
-    _print("Checks", ("id", "title", "examines", "needs", "parameters", "reference", "from"), rows)
+    columns = ("id", "title", "examines", "failure", "runs from", "needs", "parameters", "reference", "from")
+    below = (
+        "gate: a method that fails is rejected; caution: it is put under caution; told: it stands in the report",
+        _RUNS_FROM,
+    )
+    _print("Checks", columns, rows, below)
+
+
+def imputer_table(plugins: str | None) -> None:
+    """Imputers, and whether the masked sweep reads with them unless others are named."""
+    from geoaudit.audit.settings import IMPUTERS
+
+    rows = [
+        (name, e.cls.title, "by default" if name in IMPUTERS else "when named", _parameters(e),
+         e.cls.reference, e.provider)
+        for name, e in sorted(load(pinned(plugins)).imputers.items())
+    ]  # fmt: skip
+    below = ("Single metrics may use imputers that the sweep does not; --imputers chooses the sweep's.",)
+    _print("Imputers", ("id", "title", "in the sweep", "parameters", "reference", "from"), rows, below)
 
 
 def selftest_table() -> bool:
@@ -75,9 +98,33 @@ def selftest_table() -> bool:
     return failed == 0
 
 
+_RUNS_FROM = "runs from: the smallest budget under which it runs without being named"
+
+
+def _examined(entry: Entry) -> str:
+    """Whom a check examines."""
+    if entry.cls.examines == "model":
+        return "model"
+    return "methods, controls" if entry.cls.examines_controls else "methods"
+
+
+def _failure(entry: Entry) -> str:
+    """What the failure of a check means for a method."""
+    if entry.cls.examines == "model":
+        return "told"
+    return "gate" if entry.cls.gate else "caution"
+
+
 def _parameters(entry: Entry) -> str:
-    fields = entry.cls.Parameters.model_fields.items()
-    return ", ".join(f"{name}={field.default}" for name, field in fields)
+    """Defaults, and in brackets what budgets set otherwise."""
+    budgets = getattr(entry.cls, "budgets", {})
+    told = []
+    for name, field in entry.cls.Parameters.model_fields.items():
+        others = [f"{budget} {values[name]}" for budget, values in budgets.items() if name in values]
+        default = field.get_default(call_default_factory=True)
+        value = f"{default:g}" if isinstance(default, float) else default
+        told.append(f"{name}={value}" + (f" ({', '.join(others)})" if others else ""))
+    return ", ".join(told)
 
 
 def _number(value: float | list[float] | None) -> str:

@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from geoaudit import __version__
-from geoaudit.api import Check, Method, Metric
+from geoaudit.api import Check, Imputer, Method, Metric
 from geoaudit.errors import PluginError, UsageError
 
 GROUP = "geoaudit.plugins"
 _FACTS = ("id", "title", "reference")
-
-Plugin = Method | Metric | Check
-P = TypeVar("P", Method, Metric, Check)
+_BUDGETS = ("quick", "standard", "thorough")  # ascending
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class Registry:
     methods: dict[str, Entry] = field(default_factory=dict)
     metrics: dict[str, Entry] = field(default_factory=dict)
     checks: dict[str, Entry] = field(default_factory=dict)
+    imputers: dict[str, Entry] = field(default_factory=dict)
 
     def add(self, cls: type[Any], provider: str) -> None:
         """Register one class.
@@ -76,6 +75,7 @@ class Registry:
                 f"does not declare {', '.join(missing)}",
                 "Set them as class attributes.",
             )
+        _require_known(cls, provider)
         plugin_id: str = cls.id
         if plugin_id in shelf:
             raise PluginError(
@@ -86,14 +86,21 @@ class Registry:
         shelf[plugin_id] = Entry(cls, provider)
 
     def _shelf(self, cls: type[Any], provider: str) -> dict[str, Entry]:
-        for base, shelf in ((Method, self.methods), (Metric, self.metrics), (Check, self.checks)):
+        kinds = ((Method, self.methods), (Metric, self.metrics), (Check, self.checks), (Imputer, self.imputers))
+        for base, shelf in kinds:
             if isinstance(cls, type) and issubclass(cls, base):
                 return shelf
         raise PluginError(
             f"plugin {cls!r} ({provider})",
-            "is neither a Method nor a Metric nor a Check",
+            "is no Method, Metric, Check or Imputer",
             "Derive it from one of these classes of the package geoaudit.",
         )
+
+    def within(self, kind: Literal["metrics", "checks"], budget: str) -> list[str]:
+        """Ids of the metrics or checks that run under this budget without being named, sorted."""
+        shelf = self.metrics if kind == "metrics" else self.checks
+        allowed = _BUDGETS[: _BUDGETS.index(budget) + 1]
+        return sorted(name for name, entry in shelf.items() if entry.cls.from_budget in allowed)
 
     def of_kind(self, kind: str) -> list[str]:
         """Ids of the methods of this kind ("method" or "control"), sorted."""
@@ -103,6 +110,28 @@ class Registry:
         """Ids of the methods of this kind that run when none is named, or with "all", sorted."""
         wanted = ("by default", "with all") if all_ else ("by default",)
         return [name for name in self.of_kind(kind) if self.methods[name].cls.runs in wanted]
+
+
+def _require_known(cls: type[Any], provider: str) -> None:
+    """Facts that have a few possible values: a plugin with another one would never run, or break off a run.
+
+    Raises:
+        PluginError: a fact is missing or has no such value.
+    """
+    facts: dict[str, tuple[Any, ...]] = {}
+    if issubclass(cls, (Metric, Check)):
+        facts["from_budget"] = _BUDGETS
+    if issubclass(cls, Metric):
+        facts["higher_is_better"] = (True, False, None)
+    if issubclass(cls, Check):
+        facts["examines"] = ("model", "method")
+    for fact, values in facts.items():
+        if getattr(cls, fact, "") not in values:
+            raise PluginError(
+                f"plugin {cls.__module__}.{cls.__qualname__} ({provider})",
+                f"declares no {fact} that there is",
+                f"Set it as a class attribute to one of {', '.join(map(repr, values))}.",
+            )
 
 
 def load(pinned: Sequence[str] | None = None) -> Registry:

@@ -50,7 +50,13 @@ def test_methods_need_gradients_unless_they_say_otherwise(built_in):
     needs = {name: entry.cls.needs for name, entry in built_in.methods.items()}
     assert Plain.needs == needs["gradient"] == needs["guided-ig"] == {"gradients"}
     assert needs["occlusion"] == needs["rise"] == needs["edges"] == frozenset()
-    assert {name for name, entry in built_in.checks.items() if entry.cls.needs} == {"parity", "gradient-parity"}
+    assert {name: set(entry.cls.needs) for name, entry in built_in.checks.items() if entry.cls.needs} == {
+        "parity": {"gradients"},
+        "gradient-parity": {"gradients"},
+        "implementation-invariance": {"gradients", "layers"},
+        "model-perturbation": {"gradients", "layers"},
+        "model-randomization": {"gradients", "layers"},
+    }
 
 
 def test_one_place_of_the_built_ins_may_offer_several_classes_or_none(monkeypatch):
@@ -80,13 +86,30 @@ def test_an_id_belongs_to_one_plugin_and_both_claimants_are_named():
 
 @pytest.mark.parametrize("thing", [int, "text", Plain(), Parameters])
 def test_only_plugin_classes_are_taken(thing):
-    with pytest.raises(PluginError, match="neither a Method nor a Metric nor a Check"):
+    with pytest.raises(PluginError, match="is no Method, Metric, Check or Imputer"):
         Registry().add(thing, "pack 1.0")
 
 
 def test_a_plugin_must_say_what_it_is():
     with pytest.raises(PluginError, match="does not declare title"):
         Registry().add(Untitled, "pack 1.0")
+
+
+@pytest.mark.parametrize(
+    ("base", "facts", "fault"),
+    [
+        (Check, {}, "declares no examines"),
+        (Check, {"examines": "methods"}, "declares no examines"),
+        (Check, {"examines": "model", "from_budget": "fast"}, "declares no from_budget"),
+        (Metric, {}, "declares no higher_is_better"),
+        (Metric, {"higher_is_better": None, "from_budget": "never"}, "declares no from_budget"),
+    ],
+)
+def test_a_fact_that_there_is_not_would_never_run_and_is_refused(base, facts, fault):
+    cls = type("Odd", (base,), {"id": "pack/odd", "title": "Odd", "reference": "none", **facts})
+    with pytest.raises(PluginError, match=fault) as caught:
+        Registry().add(cls, "pack 1.0")
+    assert "Set it as a class attribute to one of" in caught.value.way_out
 
 
 def test_shelves_are_apart():

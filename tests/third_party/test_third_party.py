@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent / "package"
 SCRIPT = """
 import json, sys
 import numpy as np
-from geoaudit import Evidence, registry
+from geoaudit import Evidence, Group, registry
 from geoaudit.analytic import AnalyticProbe, feature_problems
 
 free, none, pinned = registry.load(), registry.load(()), registry.load(("geoaudit-example",))
@@ -28,7 +28,8 @@ method = registry.create(free.methods[name], "standard", {"share": "1"})
 probe = AnalyticProbe(lambda x: (x**2).sum(axis=1), lambda x: 2 * x)
 problems = feature_problems(probe, [0.0, 0.0], [1.0, 2.0])
 maps = method.attribute(problems, probe)
-scores = registry.create(free.metrics[gini], "standard", {}).score(maps, problems, Evidence(None, probe))
+everything = Evidence(None, Group(problems, probe, {}))
+scores = registry.create(free.metrics[gini], "standard", {}).score(maps, problems, everything)
 print(json.dumps({
     "new": sorted((set(free.methods) | set(free.metrics)) - (set(none.methods) | set(none.metrics))),
     "pinned": sorted((set(pinned.methods) | set(pinned.metrics)) - (set(none.methods) | set(none.metrics))),

@@ -5,27 +5,34 @@ parameters, cost) and implements one abstract method.  It never opens a file, ne
 model only through the `Probe`.
 """
 
-from geoaudit.api.checks import Check, Finding, Status, Subject
+from geoaudit.api.checks import Check, Finding, Series, Status, Subject
+from geoaudit.api.imputers import Filler, FillImputer, Imputer, Removed
 from geoaudit.api.methods import Control, Flag, Method, PathMethod, Runs
-from geoaudit.api.metrics import Evidence, Metric, Scores, SweepCurves
+from geoaudit.api.metrics import BudgetName, Evidence, Group, Metric, Scores, SweepCurves
 from geoaudit.api.parameters import Parameters
-from geoaudit.api.probe import Autoencoder, Calibration, Cost, Layers, Need, Probe, Quadrature
+from geoaudit.api.probe import Autoencoder, Calibration, Cost, Equivalent, Layers, Need, Probe, Quadrature
 from geoaudit.api.problems import Floats, InputSpace, Ints, Problems
 from geoaudit.api.walks import Attributions, Bundle, Curve, Part, Polyline, Recorded, Walk, WalkRecord
 
 __all__ = [
     "Attributions",
     "Autoencoder",
+    "BudgetName",
     "Bundle",
     "Calibration",
     "Check",
     "Control",
     "Cost",
     "Curve",
+    "Equivalent",
     "Evidence",
+    "FillImputer",
+    "Filler",
     "Finding",
     "Flag",
     "Floats",
+    "Group",
+    "Imputer",
     "InputSpace",
     "Ints",
     "Layers",
@@ -40,8 +47,10 @@ __all__ = [
     "Problems",
     "Quadrature",
     "Recorded",
+    "Removed",
     "Runs",
     "Scores",
+    "Series",
     "Status",
     "Subject",
     "SweepCurves",

@@ -17,9 +17,10 @@ from scipy import ndimage
 from geoaudit import __version__
 from geoaudit.api import Floats, Status
 from geoaudit.audit.describe import describe_file, describe_output
-from geoaudit.audit.plan import make_plan, measure_speed
+from geoaudit.audit.plan import make_plan
 from geoaudit.audit.result import ExplainedOutput, FileInfo, Parity, Record, Sourced, Tool
 from geoaudit.audit.settings import BUDGETS, Settings
+from geoaudit.audit.speed import measure_speed
 from geoaudit.errors import ExitCode, GeoauditError
 from geoaudit.images.preprocess import Preprocessing, resolve
 from geoaudit.model import artifact as artifacts

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from geoaudit.api import Finding, Status
 from geoaudit.audit.calibration import THEMSELVES
+from geoaudit.audit.plan import Plan
 from geoaudit.audit.result import Conversion, Data
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Tally
@@ -17,9 +19,8 @@ _STANDING = (
     "NCC alone is trivially gamed: spreading the output difference evenly over all inputs has no cancellation "
     "at all. It is read together with completeness and faithfulness.",
     "A method that shows real evidence against the class is penalised by NCC.",
-    "Masked images lie outside what the model was trained on; two imputers are used so that their artefacts show.",
-    "Whether a map depends on the model's weights was not tested: the model-randomization check is not part of "
-    "this version.",
+    "Masked images lie outside what the model was trained on; how far the order of methods hangs on what stands in "
+    "for the masked regions is shown by the imputers' agreement.",
 )
 
 
@@ -31,6 +32,7 @@ _KINDS = {
 }
 
 
+_WEIGHTS = "model-randomization"
 _LEARNS = "needs-calibration-set"
 _OWN_START = "own-baseline"
 
@@ -42,8 +44,19 @@ def limitations(
     head: Head,
     conversion: Conversion,
     notes: tuple[str, ...],
+    untested: str | None = None,
 ) -> list[str]:
-    """Limits of this very run first, then those of every run."""
+    """Limits of this very run first, then those of every run.
+
+    Args:
+        settings: what was asked for.
+        data: the audited images.
+        tallies: the methods' results.
+        head: how the model's output is read.
+        conversion: how the file became differentiable.
+        notes: about the model, in sentences.
+        untested: which checks did not run, in a sentence; None if all did.
+    """
     found = []
     if data.count < ENOUGH:
         images = "1 image" if data.count == 1 else f"{data.count} images"
@@ -71,7 +84,44 @@ def limitations(
     found += [f"{t.method.id} is {t.skipped}" for t in tallies.values() if t.skipped is not None]
     found += [f"{t.method.id}, seeds: {t.repeats.error}" for t in tallies.values() if t.repeats and t.repeats.error]
     found += _of_the_methods(data, tallies)
+    found += [untested] if untested is not None else []
     return [*found, *notes, *_STANDING]
+
+
+def unchecked(plan: Plan, settings: Settings, findings: Sequence[Finding] = ()) -> str | None:
+    """Which checks did not run, and why, in a sentence; None if every check ran.
+
+    Args:
+        plan: what ran.
+        settings: what was asked for.
+        findings: of the checks that ran; one that came to no verdict has tested as little as one that did not run.
+    """
+    idle = [check.id for check in plan.idle_checks]
+    asked = settings.checks is not None
+    groups = [
+        (idle, "they need gradients" if len(idle) > 1 else "it needs gradients"),
+        ([n for n in plan.left_out if n in settings.skip], "skipped"),
+        (
+            [n for n in plan.left_out if n not in settings.skip],
+            "not asked for" if asked else f"not part of the {settings.budget} budget",
+        ),
+    ]
+    told = "; ".join(f"{', '.join(names)} ({why})" for names, why in groups if names)
+    parts = [f"Checks that did not run: {told}."] if told else []
+    if _WEIGHTS in {*idle, *plan.left_out}:
+        parts.append("Whether the maps depend on the model's weights was therefore not tested.")
+    elif _no_verdict(plan, findings):
+        parts.append(
+            f"{_WEIGHTS} came to no verdict on any method: whether the maps depend on the model's weights is not known."
+        )
+    return " ".join(parts) or None
+
+
+def _no_verdict(plan: Plan, findings: Sequence[Finding]) -> bool:
+    """Whether the weights' check says nothing of any method; what it says of controls is no answer."""
+    methods = {method.id for method in plan.methods if method.kind == "method"}
+    found = {f.status for f in findings if f.check == _WEIGHTS and f.method in methods}
+    return bool(found) and found <= {Status.SKIP, Status.ERROR, Status.INCONCLUSIVE}
 
 
 def _of_the_methods(data: Data, tallies: Mapping[str, Tally]) -> list[str]:

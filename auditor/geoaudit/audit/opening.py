@@ -11,9 +11,9 @@ import numpy as np
 from geoaudit.api import Autoencoder, Status
 from geoaudit.audit.inputs import Inputs, gather
 from geoaudit.audit.observer import Observer
-from geoaudit.audit.plan import Speed, measure_speed
 from geoaudit.audit.result import AutoencoderInfo, GradientParity, NamedFile, Parity
 from geoaudit.audit.settings import Settings
+from geoaudit.audit.speed import Speed, measure_speed
 from geoaudit.errors import UsageError
 from geoaudit.images.preprocess import resolve
 from geoaudit.model import artifact as artifacts
@@ -139,7 +139,7 @@ def certify_model(engines: Engines, inputs: Inputs, settings: Settings, tell: Ob
 
 def _certificate(engines: Engines, inputs: Inputs, settings: Settings) -> Parity:
     if engines.twin is None:
-        return _uncertified()
+        return uncertified()
     rng = np.random.default_rng([settings.seed, 1])
     targets = inputs.targets[: len(inputs.first)]
     parity = certify(engines.runtime, engines.twin, inputs.first, targets, settings.explain, rng)
@@ -147,7 +147,8 @@ def _certificate(engines: Engines, inputs: Inputs, settings: Settings) -> Parity
     return parity
 
 
-def _uncertified() -> Parity:
+def uncertified() -> Parity:
+    """The certificate of a model that was not converted."""
     return Parity(
         status=Status.SKIP,
         reason=NOT_CONVERTED,

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-import numpy as np
-
-from geoaudit.api import Check, Cost, Floats, InputSpace, Method, Metric, Need
+from geoaudit.api import Check, Cost, Imputer, InputSpace, Method, Metric, Need
+from geoaudit.audit.inputs import GROUP
 from geoaudit.audit.settings import BUDGETS, Budget, Settings
 from geoaudit.errors import UsageError
-from geoaudit.model.explain import Space
-from geoaudit.model.runtime import Runtime
-from geoaudit.model.twin import Twin
-from geoaudit.registry import Registry, create, pick
+from geoaudit.registry import Entry, Registry, create, pick
 from geoaudit.scoring.sweep import Sweep
 
 RANKED_ON = ("completeness-error", "ncc-violation", "srg")
 """Metrics that always run: the ranking rests on them."""
-_OVERHEAD = 1.15  # bookkeeping, decoding, scoring and writing, as a share of the model's time
 
 
 @dataclass(frozen=True)
@@ -30,19 +25,23 @@ class Plan:
         methods: methods and controls, sorted by id.
         metrics: sorted by id.
         checks: sorted by id.
+        imputers: all that there are, by id; the sweep and single metrics choose among them.
         providers: distribution and version of every plugin, by id.
         budget: what the run may spend.
         idle_methods: methods and controls that do not run because they need what this run has not; sorted by id.
         idle_checks: likewise for checks.
+        left_out: ids of the checks that were not asked for or are not part of the budget; sorted.
     """
 
     methods: tuple[Method, ...]
     metrics: tuple[Metric, ...]
     checks: tuple[Check, ...]
+    imputers: Mapping[str, Imputer]
     providers: Mapping[str, str]
     budget: Budget
     idle_methods: tuple[Method, ...] = ()
     idle_checks: tuple[Check, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def sweeps(self) -> tuple[Sweep, ...]:
@@ -52,15 +51,13 @@ class Plan:
 
     def cost(self, space: InputSpace) -> Cost:
         """Expected evaluations for one image."""
-        total = Cost(forwards=5)  # target, both ends of the walk, and both imputers
+        total = Cost(forwards=3)  # target, and both ends of the walk
         for method in self.methods:
             total += method.cost(self.budget.quadrature)
         shared_by = sum(method.shares_line for method in self.methods)
         total += self.budget.quadrature.curve * -max(0, shared_by - 1)
-        for sweep in self.sweeps:
-            per_map, shared = sweep.cost(space)
-            total += per_map * len(self.methods) + shared
-        return total
+        total = sum((self.scoring(method, space) for method in self.methods), total)
+        return total + self._shared(space, self.sweeps)
 
     def total(self, space: InputSpace, images: int, calibration: int) -> Cost:
         """Expected evaluations of the whole run.
@@ -73,15 +70,52 @@ class Plan:
         total = self.cost(space) * images
         for method in self.methods:
             total += self.extra(method, space, images, calibration)
+        if any(map(stochastic, self.methods)):  # what the maps of the repeated images share is made anew for them
+            total += self._shared(space, self.sweeps[:1]) * min(images, self.budget.seed_images)
+        return total + self.checking(images, calibration)
+
+    def _scoring(self, space: InputSpace, sweeps: Sequence[Sweep]) -> Cost:
+        """Expected evaluations to score one map of one image."""
+        return sum(
+            (part[0] for part in (*(s.cost(space) for s in sweeps), *(m.cost(space) for m in self.metrics))), Cost()
+        )
+
+    def _shared(self, space: InputSpace, sweeps: Sequence[Sweep]) -> Cost:
+        """Expected evaluations for one image that all its maps share."""
+        return sum(
+            (part[1] for part in (*(s.cost(space) for s in sweeps), *(m.cost(space) for m in self.metrics))), Cost()
+        )
+
+    def scoring(self, method: Method, space: InputSpace) -> Cost:
+        """Expected evaluations to score a method on one image, its inverted control included."""
+        inverted = [m.inversion_cost(space) for m in self.metrics] if method.kind == "method" else []
+        return sum(inverted, self._scoring(space, self.sweeps))
+
+    def checking(self, images: int, calibration: int) -> Cost:
+        """Expected evaluations of all checks.
+
+        Args:
+            images: number of audited images.
+        """
+        total, sample = Cost(), min(images, GROUP)
+        for check in self.checks:
+            for method in self.examined(check, self.methods):
+                total += check.cost(method, self.budget.quadrature, sample, calibration)
         return total
+
+    @staticmethod
+    def examined(check: Check, methods: Sequence[Method]) -> list[Method | None]:
+        """What a check is shown: the model, or methods, with the controls where it asks for them."""
+        if check.examines == "model":
+            return [None]
+        return [m for m in methods if m.kind == "method" or check.examines_controls]
 
     def extra(self, method: Method, space: InputSpace, images: int, calibration: int) -> Cost:
         """Expected evaluations of a method beyond one map an image: its preparation, and the repeats of it all."""
         again = self.budget.seeds - 1 if stochastic(method) else 0
         repeated = again * min(images, self.budget.seed_images)
         map_ = method.cost(self.budget.quadrature)
-        for sweep in self.sweeps[:1]:
-            map_ += sweep.cost(space)[0]
+        map_ += self._scoring(space, self.sweeps[:1])
         return map_ * repeated + method.preparation(self.budget.quadrature, calibration) * (1 + again)
 
 
@@ -96,34 +130,83 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
     Raises:
         UsageError: an id, a parameter or a value is wrong, a named method cannot run, or no method is left.
     """
-    shelves = {**registry.methods, **registry.metrics, **registry.checks}
+    shelves = {**registry.methods, **registry.metrics, **registry.checks, **registry.imputers}
     skipped = set(pick(shelves, settings.skip, "--skip"))
+    _require_dispensable(skipped, registry)
     methods = _chosen_methods(settings, registry, skipped)
-    metrics = pick(
-        registry.metrics, settings.metrics if settings.metrics is not None else registry.metrics, "--metrics"
-    )
+    metrics = _named("metrics", settings.metrics, settings, registry)
     metrics = sorted({*metrics, *RANKED_ON} - (skipped - set(RANKED_ON)))
-    checks = pick(registry.checks, settings.checks if settings.checks is not None else registry.checks, "--checks")
-    unmet = {name for name in (*methods, *checks) if not shelves[name].cls.needs <= available(settings)}
-    used = {*methods, *metrics, *checks} - unmet
+    checks = _named("checks", settings.checks, settings, registry)
+    budget = BUDGETS[settings.budget].reading_with(_imputers(settings, registry))
+    unmet = {
+        name
+        for shelf, names in ((registry.methods, methods), (registry.checks, checks))
+        for name in names
+        if not shelf[name].cls.needs <= available(settings)
+    }
+    used = {*methods, *metrics, *(set(checks) - skipped), *registry.imputers} - unmet
     for name in pick(shelves, settings.parameters, "--set"):
         if name not in used:
             raise UsageError(f"--set {name}", "is not part of this run", "Leave it out, or add it to what runs.")
 
-    def bound(name: str) -> object:
-        return create(shelves[name], settings.budget, settings.parameters.get(name, {}), registry.methods)
+    def bound(shelf: Mapping[str, Entry], names: Iterable[str]) -> list[Any]:
+        """Each from its own shelf: an id may stand on several."""
+        given = settings.parameters
+        return [create(shelf[name], settings.budget, given.get(name, {}), registry.methods) for name in sorted(names)]
 
-    made = [m for m in map(bound, sorted(methods)) if isinstance(m, Method)]
-    examiners = [c for c in map(bound, sorted(set(checks) - skipped)) if isinstance(c, Check)]
+    made: list[Method] = bound(registry.methods, methods)
+    examiners: list[Check] = bound(registry.checks, set(checks) - skipped)
     return Plan(
         methods=tuple(m for m in made if m.id not in unmet),
-        metrics=tuple(m for m in map(bound, metrics) if isinstance(m, Metric)),
+        metrics=tuple(bound(registry.metrics, metrics)),
         checks=tuple(c for c in examiners if c.id not in unmet),
+        imputers={imputer.id: imputer for imputer in bound(registry.imputers, registry.imputers)},
         providers={name: shelves[name].provider for name in (*methods, *metrics, *checks)},
-        budget=BUDGETS[settings.budget],
+        budget=budget,
         idle_methods=tuple(m for m in made if m.id in unmet),
         idle_checks=tuple(c for c in examiners if c.id in unmet),
+        left_out=tuple(sorted(set(registry.checks) - (set(checks) - skipped))),
     )
+
+
+def _require_dispensable(skipped: Iterable[str], registry: Registry) -> None:
+    """What cannot be left out is not left in silently.
+
+    Raises:
+        UsageError: one of `skipped` is an imputer, or a metric that the ranking rests on.
+    """
+    for name in sorted(skipped):
+        if name in RANKED_ON:
+            raise UsageError(f"--skip {name}", "the ranking rests on it", "Leave it in; other metrics can be skipped.")
+        if name in registry.imputers:
+            raise UsageError(f"--skip {name}", "is an imputer", "Name those that the sweep shall use with --imputers.")
+
+
+def _named(
+    kind: Literal["metrics", "checks"], named: tuple[str, ...] | None, settings: Settings, registry: Registry
+) -> list[str]:
+    """Ids of the metrics or checks that were asked for, or those of the budget."""
+    shelf = registry.metrics if kind == "metrics" else registry.checks
+    found: list[str] = []
+    for name in named if named is not None else ("default",):
+        found += (
+            sorted(shelf) if name == "all" else registry.within(kind, settings.budget) if name == "default" else [name]
+        )
+    return pick(shelf, found, f"--{kind}")
+
+
+def _imputers(settings: Settings, registry: Registry) -> tuple[str, ...] | None:
+    """The imputers that were asked for, checked; None: the budget's.
+
+    Raises:
+        UsageError: one is unknown, or none is named.
+    """
+    if settings.imputers is None:
+        return None
+    chosen = tuple(pick(registry.imputers, settings.imputers, "--imputers"))
+    if not chosen:
+        raise UsageError("--imputers", "names none", f"Known: {', '.join(sorted(registry.imputers))}.")
+    return chosen
 
 
 def available(settings: Settings) -> frozenset[Need]:
@@ -173,49 +256,3 @@ def _wanted(named: tuple[str, ...] | None, registry: Registry) -> list[str]:
         else:
             found.append(name)
     return list(dict.fromkeys(found))
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Measured seconds for one image."""
-
-    gradient: float
-    forward: float
-
-    def seconds(self, cost: Cost) -> float:
-        """What `cost` takes, bookkeeping included."""
-        return _OVERHEAD * (cost.gradients * self.gradient + cost.forwards * self.forward)
-
-
-def measure_speed(runtime: Runtime, twin: Twin | None, point: Floats, space: Space, rounds: int = 6) -> Speed:
-    """Time of a full gradient batch and a full forward batch: the shortest of some, after one that is not counted.
-
-    The shortest, because another program's burst lengthens a round and nothing shortens one.
-
-    Args:
-        runtime: onnxruntime on the audited file.
-        twin: its differentiable twin; None: gradients cost nothing, for there are none.
-        point: one image in model input space, shape (1, *shape).
-        space: the explained scalar.
-        rounds: batches timed of each.
-    """
-    forwards = np.repeat(point, runtime.batch_size, axis=0)
-    forward = _shortest(lambda: runtime.logits(forwards), len(forwards), rounds)
-    return Speed(0.0 if twin is None else _gradient_seconds(twin, point, space, rounds), forward)
-
-
-def _gradient_seconds(twin: Twin, point: Floats, space: Space, rounds: int) -> float:
-    twin.value_and_gradient(point, np.zeros(1, dtype=np.int64), space)  # settles layout and batch size
-    batch = twin.setting.batch_size if twin.setting is not None else 1
-    points, targets = np.repeat(point, batch, axis=0), np.zeros(batch, dtype=np.int64)
-    return _shortest(lambda: twin.value_and_gradient(points, targets, space), batch, rounds)
-
-
-def _shortest(evaluate: Callable[[], object], images: int, rounds: int) -> float:
-    """Seconds an image in the quickest of some rounds."""
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        evaluate()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds) / images

@@ -42,6 +42,9 @@ class Run(Record):
     host: dict[str, str]
     packages: dict[str, str]
     estimate_seconds: float | None = Field(description="what was announced before the run")
+    spending: list[str] = Field(
+        default_factory=list, description="what the budget meant, as it was printed before the run"
+    )
     engine: dict[str, Any] = Field(
         default_factory=dict, description="device, threads, memory layout and batch size of the gradients"
     )
@@ -359,7 +362,7 @@ class RankInterval(Record):
 class RankingEntry(Record):
     """One method's place."""
 
-    position: str = Field(description='"1", or "1=" where intervals overlap')
+    position: str = Field(description='"1", or "1=" where methods cannot be told apart')
     tier: Literal["recommended", "caution", "rejected"]
     method: str
     reasons: list[str]
@@ -397,6 +400,42 @@ class Tests(Record):
     pairwise: list[PairTest]
 
 
+class Agreement(Record):
+    """How far two readings put the methods in the same order."""
+
+    a: str
+    b: str
+    tau: float | None = Field(description="Kendall's tau-b of the methods' mean scores, both read as better is higher")
+    methods: int = Field(description="methods that both readings score on at least half of the images")
+
+
+class LeaveOneOut(Record):
+    """The order of the methods without one of the metrics, or without all that read the same evidence."""
+
+    without: str = Field(description='a metric, or "all of <source>" for the metrics that read the same evidence')
+    metrics: list[str] = Field(default_factory=list, description="ids of the metrics left out")
+    tau: float | None = Field(description="Kendall's tau-b between the order with and without it")
+    first: list[str] = Field(description="methods that come first without it")
+    same_first: bool
+    pairs_kept: float | None = Field(description="share of the pairs of methods whose order stays")
+
+
+class Robustness(Record):
+    """What of the ranking depends on the choice of metric or imputer."""
+
+    consensus: list[str] = Field(
+        description="methods by their mean rank over the metrics that judge maps and did not fail their own test, "
+        "one vote a source of evidence, best first"
+    )
+    metrics: list[Agreement] = Field(description="every two of these metrics")
+    imputers: list[Agreement] = Field(description="every two imputers of the sweep")
+    leave_one_out: list[LeaveOneOut]
+    surviving: list[list[str]] = Field(
+        description="pairs [better, worse] whose order is the same whichever metric or source of evidence is left out"
+    )
+    conclusions: list[str] = Field(description="what survives and what does not, in sentences")
+
+
 class Ranking(Record):
     """Which explanation method can be relied on for this model."""
 
@@ -406,14 +445,32 @@ class Ranking(Record):
     entries: list[RankingEntry]
     tests: Tests
     smallest_detectable_difference: float | None = Field(description="in SRG, at this number of images")
-    reliability: float | None = Field(description="Kendall's W of the images' SRG rankings; 1 is full agreement")
+    reliability: float | None = Field(
+        description="Krippendorff's alpha of the images' SRG rankings (ordinal): 1 full agreement, 0 chance"
+    )
+    reliability_low: float | None = Field(default=None, description="95 % bootstrap interval over images")
+    reliability_high: float | None = None
     agreement: float | None = Field(description="Kendall's tau between the imputers' mean SRG of methods")
+    robustness: Robustness | None = Field(default=None, description="null in reports of earlier versions")
+
+
+class CheckCurve(Record):
+    """A line of points that a check measured; lines of one check with the same chart are drawn together."""
+
+    chart: str
+    name: str
+    x_label: str
+    y_label: str
+    x: list[float]
+    y: list[float | None]
 
 
 class CheckResult(Record):
     """One finding."""
 
     id: str
+    title: str = Field(default="", description="the check's title; empty in reports of earlier versions")
+    gate: bool = Field(default=False, description="whether a failure rejects the method in the ranking")
     method: str | None
     status: Status
     estimate: float | None
@@ -422,6 +479,8 @@ class CheckResult(Record):
     threshold: float | None
     reason: str
     details: dict[str, Any]
+    curves: list[CheckCurve] = Field(default_factory=list)
+    cost: CostInfo | None = Field(default=None, description="null in reports of earlier versions")
 
 
 class MetricHealth(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,13 @@ class Budget:
     readings: tuple[Sweep, ...]
     seeds: int
     seed_images: int
+
+    def reading_with(self, imputers: tuple[str, ...] | None) -> Budget:
+        """This budget with the sweeps' imputers replaced; None leaves them."""
+        if imputers is None:
+            return self
+        sweep, *others = (replace(s, imputers=imputers) for s in (self.sweep, *self.readings))
+        return replace(self, sweep=sweep, readings=tuple(others))
 
 
 def _readings(steps: int, sizes: tuple[int, ...]) -> tuple[Sweep, ...]:
@@ -71,8 +78,10 @@ class Settings:
         command: the command line as typed.
         methods: ids of the methods to audit, "default", "all", or "package/*"; None for those that run by default.
         skip: ids left out.
-        checks: ids of the checks; None for all.
-        metrics: ids of the metrics; None for all.  NCC and SRG, on which the ranking rests, always run.
+        checks: ids of the checks, "default" or "all"; None for those of the budget.
+        metrics: ids of the metrics, "default" or "all"; None for those of the budget.  NCC and SRG, on which the
+            ranking rests, always run.
+        imputers: ids of the imputers that the sweep reads with; None for the budget's.
         parameters: plugin parameters set by the user: plugin id, then name, then value.
         plugins: third-party distributions that may load; None for all installed.
         budget: a key of `BUDGETS`.
@@ -102,6 +111,7 @@ class Settings:
     skip: tuple[str, ...] = ()
     checks: tuple[str, ...] | None = None
     metrics: tuple[str, ...] | None = None
+    imputers: tuple[str, ...] | None = None
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     plugins: tuple[str, ...] | None = None
     budget: str = "standard"

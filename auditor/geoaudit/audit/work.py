@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from geoaudit.api import Attributions, Method, Problems
+from geoaudit.api import Attributions, Group, Method, Problems
 from geoaudit.audit.attribute import attribute
 from geoaudit.audit.groups import groups
 from geoaudit.audit.inputs import Inputs
 from geoaudit.audit.maps import MapWriter
 from geoaudit.audit.observer import Observer
-from geoaudit.audit.plan import Plan, Speed, stochastic
+from geoaudit.audit.plan import Plan, stochastic
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.score import Scorer
 from geoaudit.audit.seeds import repeat
 from geoaudit.audit.settings import Settings
+from geoaudit.audit.speed import Speed
 from geoaudit.audit.tally import Tally
 from geoaudit.errors import GeoauditError, NotApplicable
 
@@ -64,7 +65,7 @@ class Work:
             if self.thumbnails:
                 for image, picture in zip(problems.ids, pictures, strict=True):
                     self.maps.add(f"{image}/thumbnail", picture)
-            scorer = Scorer(problems, self.probe, plan.metrics, plan.sweeps)
+            scorer = Scorer(self._shared(problems), plan.metrics, plan.sweeps)
             again = self._scorer_of_repeats(problems) if first is None else None
             with self.probe.sharing():
                 for method in plan.methods:
@@ -78,10 +79,8 @@ class Work:
 
     def _seconds_each(self, method: Method) -> float:
         """Expected seconds of a method on one image, scores included."""
-        cost = method.cost(self.plan.budget.quadrature)
-        for sweep in self.plan.sweeps:
-            cost += sweep.cost(self.inputs.preprocessing.space)[0]
-        return self.speed.seconds(cost)
+        scoring = self.plan.scoring(method, self.inputs.preprocessing.space)
+        return self.speed.seconds(method.cost(self.plan.budget.quadrature) + scoring)
 
     def _seconds_extra(self, method: Method) -> float:
         space, images = self.inputs.preprocessing.space, len(self.inputs.files)
@@ -90,7 +89,11 @@ class Work:
     def _scorer_of_repeats(self, problems: Problems) -> Scorer:
         """Of the images that stochastic methods see under several seeds; one for all methods shares their masks."""
         few = problems.select(range(min(len(problems), self.plan.budget.seed_images)))
-        return Scorer(few, self.probe, self.plan.metrics, self.plan.sweeps[:1])
+        return Scorer(self._shared(few), self.plan.metrics, self.plan.sweeps[:1])
+
+    def _shared(self, problems: Problems) -> Group:
+        """What all maps of these images share."""
+        return Group(problems, self.probe, self.plan.imputers)
 
     def _group(self, method: Method, problems: Problems, scorer: Scorer, again: Scorer | None) -> None:
         """One method on one group.  A crash is that method's result; the others go on."""
@@ -100,7 +103,7 @@ class Work:
         try:
             with self._metered(tally):
                 made = attribute(method, problems, self.probe, self.plan.budget.quadrature)
-            curves = scorer.score(tally, made)
+            scored = scorer.score(tally, made)
         except NotApplicable as told:
             self._end(tally)
             tally.not_applicable(_not_applicable(method, told))
@@ -119,7 +122,7 @@ class Work:
 
             control = Inverted(method, made)
             inverse = self.tallies.setdefault(control.id, Tally(control))
-            scorer.score_inverted(inverse, control.attribute(problems, self.probe), curves)
+            scorer.score_inverted(inverse, control.attribute(problems, self.probe), scored)
         if again is not None and stochastic(method):
             self._repeat(tally, made, again)
 

@@ -49,6 +49,8 @@ def test_a_crashing_check_is_an_error_and_not_a_pass(audit: Any, with_plugin: An
     assert [(c.method, c.status.value) for c in found] == [("integrated-gradients", "ERROR")]
     assert "LookupError: no such thing" in found[0].reason
     assert {c.id for c in done.report.checks} > {"outside/crash", "parity"}
+    assert done.report.exit_code == 3
+    assert [text for text in done.listener.warned if "outside/crash" in text and "no such thing" in text]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_no_report_without_calibration(audit: Any, monkeypatch: pytest.MonkeyPat
         return [first.model_copy(update={"status": Status.FAIL}), *rest]
 
     monkeypatch.setattr(execute, "run_selftest", spoiled)
-    with pytest.raises(GeoauditError, match="closed-form cases came out wrong"):
+    with pytest.raises(GeoauditError, match="cases with known answers came out wrong"):
         audit(limit=1)
 
 

@@ -122,7 +122,8 @@ def test_the_plan_keeps_apart_what_runs_and_what_cannot() -> None:
     plan = make_plan(settings(), everything)
     assert {m.id for m in plan.methods if m.kind == "method"} == {"occlusion", "rise"}
     assert {m.id for m in plan.methods} >= set(everything.of_kind("control"))
-    assert {c.id for c in plan.idle_checks} == {"parity", "gradient-parity"}
+    assert {c.id for c in plan.idle_checks} == {n for n, e in everything.checks.items() if e.cls.needs}
+    assert {"parity", "gradient-parity", "model-randomization"} <= {c.id for c in plan.idle_checks}
     assert not {m.id for m in plan.methods} & {m.id for m in plan.idle_methods}
     normal = make_plan(Settings(model=Path("m"), images=Path("i")), everything)
     assert normal.idle_methods == normal.idle_checks == ()
@@ -134,7 +135,7 @@ def test_what_is_skipped_or_set_follows_the_plan() -> None:
     everything = registry.load(())
     plan = make_plan(settings(skip=("gradient", "parity", "rise")), everything)
     assert "gradient" not in {m.id for m in plan.idle_methods}
-    assert {c.id for c in plan.idle_checks} == {"gradient-parity"}
+    assert "gradient-parity" in {c.id for c in plan.idle_checks} and "parity" not in {c.id for c in plan.idle_checks}
     with pytest.raises(UsageError, match="is not part of this run"):
         make_plan(settings(parameters={"guided-ig": {"steps": "3"}}), everything)
     with pytest.raises(UsageError, match="leaves nothing to audit") as caught:

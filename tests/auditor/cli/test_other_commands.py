@@ -76,8 +76,12 @@ def test_completion_offers_commands_without_heavy_imports(environment: dict[str,
             "methods",
             ["guided-ig-bounded", "uniform-complete", "control", "arXiv", "steps=", "geoaudit ", "stochastic: Uses"],
         ),
-        ("metrics", ["ncc-violation", "srg", "higher", "lower"]),
-        ("checks", ["gradient-parity", "completeness", "model", "method"]),
+        ("metrics", ["ncc-violation", "srg", "higher", "lower", "runs from", "quick"]),
+        (
+            "checks",
+            ["gradient-parity", "completeness", "model", "methods", "gate: a method that fails", "threshold=0.1"],
+        ),
+        ("imputers", ["baseline", "blur", "by default", "arXiv", "--imputers chooses", "share=0.0714286"]),
     ],
 )
 def test_tables_list_the_registry_on_stdout(command: str, known: list[str], cli: Any) -> None:

@@ -88,7 +88,7 @@ def test_uniform_complete_is_complete_without_cancellation():
     problems = scene()
     maps = UniformComplete().attribute(problems, Seeds())
     np.testing.assert_allclose(maps.values.sum((1, 2, 3), dtype=np.float64), problems.delta_f, rtol=1e-6)
-    scores = NccViolation().score(maps, problems, Evidence(sweep=None, probe=None))
+    scores = NccViolation().score(maps, problems, Evidence(sweep=None, group=None))
     assert scores.values.tolist() == [0.0, 0.0, 0.0] and scores.reasons == (None,) * 3
 
 
