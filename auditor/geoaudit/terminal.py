@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,24 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from geoaudit.api import Status
 
 if TYPE_CHECKING:
     from geoaudit.audit.result import MethodResult, RankingEntry, Report
 
+_LOUD = (Status.FAIL, Status.ERROR)
+_NAMED = 4
+_REJECTS = "FAIL, rejects"
+_LOUDEST = "not dim not italic bold red"
 OWN_START = "own-baseline"
 TIER_STYLE = {"recommended": "green", "caution": "yellow", "rejected": "red"}
 
 
 def console(*, data: bool = False) -> Console:
     """The console for talk (stderr), or for data (stdout).  Lines are broken for a terminal's reader only."""
-    made = Console(stderr=not data, highlight=False)
+    made = Console(stderr=not data, highlight=False, markup=False)  # names of files and reasons are no markup
     made.soft_wrap = data or not made.is_terminal
     return made
 
@@ -82,8 +90,9 @@ class Talk:
 
 def summary(report: Report) -> Table:
     """The ranking as a table of at most 80 columns; controls are in the report."""
+    images = "1 image" if report.data.count == 1 else f"{report.data.count} images"
     table = Table(
-        title=f"{report.model.file} on {report.data.count} images: ranking {report.ranking.status}",
+        title=f"{report.model.file} on {images}: ranking {report.ranking.status}",
         box=SIMPLE_HEAD,
         show_edge=False,
         collapse_padding=True,
@@ -97,7 +106,7 @@ def summary(report: Report) -> Table:
     methods = {method.id: method for method in report.methods}
     told = _below(report)
     if told:
-        table.caption = "\n".join(told)
+        table.caption = Text("\n").join(Text(line, _LOUDEST if line.startswith(_REJECTS) else "") for line in told)
         table.caption_justify = "left"
     for entry in report.ranking.entries:
         table.add_row(*_row(entry, methods[entry.method]), style=TIER_STYLE[entry.tier])
@@ -118,7 +127,36 @@ def _below(report: Report) -> list[str]:
             told.append(f"{', '.join(names)}: {reason}")
     if any(OWN_START in method.flags and method.status == "ok" for method in report.methods):
         told.append("* complete with respect to a start of its own, not the run's baseline")
+    return [*told, *_checked(report)]
+
+
+def _checked(report: Report) -> list[str]:
+    """How the checks came out: how many of each status, then who failed what.
+
+    Of controls, which no verdict is about, only checks that broke are told.
+    """
+    controls = {method.id for method in report.methods if method.kind == "control"}
+    found = [check for check in report.checks if check.method not in controls or check.status == Status.ERROR]
+    if not found:
+        return ["Checks: none"]
+    counts = Counter(check.status for check in found)
+    told = ["Checks: " + ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])]
+    failed: dict[tuple[bool, str, str], list[str]] = {}
+    for check in found:
+        if check.status in _LOUD:
+            rejects = check.gate and check.status == Status.FAIL and check.method is not None
+            key = (not rejects, check.id, str(check.status))
+            failed.setdefault(key, []).append(check.method or "the model")
+    for (harmless, name, status), of in sorted(failed.items()):
+        told.append(f"{status if harmless else _REJECTS}: {name} of {_some(sorted(set(of)))}")
     return told
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
 def _row(entry: RankingEntry, method: MethodResult) -> Sequence[str]:

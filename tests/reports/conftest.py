@@ -25,6 +25,12 @@ def report(sample: SimpleNamespace) -> Report:
 
 
 @pytest.fixture(scope="session")
+def undrawn(report: Report) -> Report:
+    """The same without the checks' lines, whose drawings take longest."""
+    return report.model_copy(update={"checks": [c.model_copy(update={"curves": []}) for c in report.checks]})
+
+
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory, sample: SimpleNamespace, report: Report) -> Path:
     """A rendered report folder."""
     from geoaudit_reports import write_report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from geoaudit.audit.result import Report
 
+MORE = runpy.run_path(str(Path(__file__).with_name("synthetic_checks.py")))
 HOSTILE_FILE = "<img src=x onerror=alert(1)>.png"
 HOSTILE_LABEL = '"><script>alert(2)</script>'
 SIDE = 48
@@ -41,6 +43,10 @@ CONTROLS: dict[str, tuple[str, float, float | None]] = {
 }
 NO_NCC = "attributions do not add up to Δf"
 NOT_APPLICABLE = "not applicable: needs gradients, and the audit is gradient-free"
+METRICS = (
+    *("ncc-violation", "srg", "infidelity", "sensitivity-n", "road", "pic-sic", "pic-aic", "deletion", "insertion"),
+    *("comprehensiveness", "sufficiency", "log-odds", "patch-degradation", "path-cancellation"),
+)
 CRASH = "ran out of memory at 64 samples"
 
 
@@ -64,7 +70,7 @@ def build(images: int = len(IMAGES)) -> Report:
             "per_image": _per_image(names),
             "curves": _curves(),
             "ranking": _ranking(),
-            "checks": _checks(),
+            "checks": _checks(list(METHODS), list(CONTROLS)),
             "metric_health": [
                 {
                     "metric": "ncc-violation",
@@ -73,14 +79,7 @@ def build(images: int = len(IMAGES)) -> Report:
                 },
                 {"metric": "srg", "status": "PASS", "reason": "inverted maps score below random"},
             ],
-            "calibration": [
-                {
-                    "case": "T1 linear",
-                    "status": "PASS",
-                    "expected": {"attribution": [1.0, -2.0]},
-                    "measured": {"attribution": [1.0, -2.0000001]},
-                },
-            ],
+            "calibration": MORE["calibration"](),
             "gate": {"configured": False, "status": "not gated", "policy": None, "results": []},
             "limitations": ["Nine photographs: the ranking is indicative.", "One baseline (black)."],
             "sign_off": {},
@@ -158,6 +157,9 @@ def crowded() -> Report:
         controls.append(method | turned | {"flags": [], "seeds": None, "notes": [], "scores": _scores(-srg, 0.98)})
     told |= {"methods": sorted([*methods, *controls], key=lambda m: m["id"]), "per_image": rows, "curves": curves}
     told["ranking"]["entries"] = entries
+    ran = [e["method"] for e in entries]
+    told["checks"] = MORE["checks"](ran, list(CONTROLS))
+    told["ranking"]["robustness"] = MORE["robustness"](ran, METRICS)
     names = [e["method"] for e in entries]
     told["ranking"]["tests"]["pairwise"] = [
         told["ranking"]["tests"]["pairwise"][0] | {"a": a, "b": b} for i, a in enumerate(names) for b in names[i + 1 :]
@@ -211,6 +213,7 @@ def _run() -> dict[str, Any]:
         "host": {"cpu": "2 cores", "system": "Linux"},
         "packages": {"onnxruntime": "1.23.0", "torch": "2.9.0"},
         "estimate_seconds": None,
+        "spending": ["Budget standard: error bar 5 % by at most 256 gradients a walk", "Checks left out: stability"],
         "engine": {"batch_size": 16, "channels_last": True},
     }
 
@@ -463,7 +466,10 @@ def _ranking() -> dict[str, Any]:
         "reason": "9 images, 20 are needed",
         "smallest_detectable_difference": 0.118,
         "reliability": 0.71,
+        "reliability_low": 0.44,
+        "reliability_high": 0.86,
         "agreement": None,
+        "robustness": MORE["robustness"]([m for m in METHODS if m != "smoothgrad"], METRICS[:4]),
         "entries": [
             {
                 "position": p,
@@ -503,39 +509,7 @@ def _ranking() -> dict[str, Any]:
     }
 
 
-def _checks() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": "completeness",
-            "method": "guided-ig",
-            "status": "WARN",
-            "estimate": 0.087,
-            "ci_low": 0.05,
-            "ci_high": 0.11,
-            "threshold": 0.05,
-            "reason": "above 5 % on one image",
-            "details": {"worst": HOSTILE_FILE},
-        },
-        {
-            "id": "model-randomization",
-            "method": "gradient",
-            "status": "SKIP",
-            "estimate": None,
-            "ci_low": None,
-            "ci_high": None,
-            "threshold": None,
-            "reason": "not part of the quick budget",
-            "details": {},
-        },
-        {
-            "id": "parity",
-            "method": None,
-            "status": "PASS",
-            "estimate": 2.1e-6,
-            "ci_low": None,
-            "ci_high": None,
-            "threshold": 1e-4,
-            "reason": "outputs agree",
-            "details": {},
-        },
-    ]
+def _checks(methods: list[str], controls: list[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = MORE["checks"]([m for m in methods if m != "smoothgrad"], controls)
+    found[0]["details"]["worst"] = HOSTILE_FILE
+    return found

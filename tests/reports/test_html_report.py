@@ -122,6 +122,7 @@ def test_the_first_screen_says_what_was_found(document: Document) -> None:
         "NCC alone is trivially gamed: the control uniform-complete spreads Δf evenly over all pixels, "
         "scores 0.000 here",
         "The control center, a blob in the middle",
+        "Gradient fails the gate “Model randomization” and is rejected, whatever the scores. The map is almost the",
     ):
         assert words in document.text
     assert "Gate: PASS" not in document.text
@@ -168,7 +169,7 @@ def test_pictures_speak(document: Document) -> None:
     assert len(pictures) > 60
     assert all(a.get("alt") for a in pictures)
     drawings = [a for tag, a in document.elements if tag == "svg"]
-    assert len(drawings) == 6
+    assert len(drawings) == 9
     assert all(a.get("role") == "img" and a.get("aria-labelledby") for a in drawings)
     for words in ("the map holds non-finite numbers", "ran out of memory at 64 samples", "8 of 9 images"):
         assert words in document.text
@@ -192,11 +193,11 @@ def test_pictures_step_down_and_out_to_keep_the_size(report: Report, folder: Pat
 
 
 def test_without_maps_or_photographs_the_report_says_so(
-    report: Report, sample: SimpleNamespace, tmp_path: Path
+    undrawn: Report, sample: SimpleNamespace, tmp_path: Path
 ) -> None:
-    assert "has no pictures" in render(report, None)
-    sample.write_maps(report, tmp_path / "maps.npz", photos=False)
-    written = write_report(report, tmp_path)
+    assert "has no pictures" in render(undrawn, None)
+    sample.write_maps(undrawn, tmp_path / "maps.npz", photos=False)
+    written = write_report(undrawn, tmp_path)
     text = written.read_text(encoding="utf-8")
     assert "Photographs were not stored" in text
     assert 'id="overlay"' not in text
@@ -234,20 +235,20 @@ def test_an_empty_ranking_and_a_gate_are_told(report: Report) -> None:
     text = Document(render(changed, None)).text
     for words in (
         "No explanation method could be ranked.", "Gate: FAIL.", "No masking curves were recorded.",
-        "No limitations were recorded.", "No checks were run.", "max-ncc-violation",
+        "No limitations were recorded.", "No check examined a method.", "None was run.", "max-ncc-violation",
     ):  # fmt: skip
         assert words in text
 
 
-def test_only_rejected_methods_are_not_recommended(report: Report) -> None:
-    changed = report.model_copy(deep=True)
+def test_only_rejected_methods_are_not_recommended(undrawn: Report) -> None:
+    changed = undrawn.model_copy(deep=True)
     for entry in changed.ranking.entries:
         entry.tier = "rejected"
     assert "No explanation method can be relied on here." in render(changed, None)
 
 
-def test_more_methods_than_colours_are_said_to_be_cut(report: Report) -> None:
-    changed = report.model_copy(deep=True)
+def test_more_methods_than_colours_are_said_to_be_cut(undrawn: Report) -> None:
+    changed = undrawn.model_copy(deep=True)
     curves = [c for c in changed.curves if c.method == "guided-ig"]
     method = next(m for m in changed.methods if m.id == "guided-ig")
     for number in range(9):
@@ -256,4 +257,13 @@ def test_more_methods_than_colours_are_said_to_be_cut(report: Report) -> None:
     text = Document(render(changed, None)).text
     assert "Drawn: the first 8 of 13 methods in the ranking; the table has all." in text
     assert "Drawn: the first 8 of 11 methods in the ranking; the table has all." in text
-    assert "Drawn:" not in Document(render(report, None)).text
+    assert "Drawn:" not in Document(render(undrawn, None)).text
+
+
+def test_reports_of_earlier_versions_say_what_could_have_been_found(report: Report) -> None:
+    from geoaudit_reports.html.sentences import certainty
+
+    told = "Differences in SRG smaller than 0.118 would mostly have gone unseen."
+    assert told not in certainty(report)  # its reason says it
+    earlier = report.model_copy(update={"ranking": report.ranking.model_copy(update={"robustness": None})})
+    assert told in certainty(earlier)

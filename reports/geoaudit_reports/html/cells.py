@@ -9,7 +9,7 @@ from typing import Literal
 from geoaudit.api import Status
 from geoaudit_reports.html.formats import DASH, Formatter, decimal
 
-Tone = Literal["good", "warn", "bad", "quiet"]
+Tone = Literal["good", "warn", "bad", "quiet", "severe"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Cell:
         sort: what the column is sorted by, as text; numbers in full.
         kind: how it is set.
         badges: shown before the text.
+        shade: a step of the heat scale, from "m3" (opposite) over "z" to "p3" (the same); empty for none.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Cell:
     sort: str = ""
     kind: Literal["text", "number", "code", "head"] = "text"
     badges: tuple[Badge, ...] = ()
+    shade: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; an empty one is replaced by its `empty` sentence."""
+    """A table; an empty one is replaced by its `empty` sentence.
+
+    Attributes:
+        caption: above it.
+        columns: its columns.
+        rows: its rows.
+        empty: what is said where there is no row.
+        style: "matrix" keeps the rows' names in sight while it is scrolled sideways; "heat" sets the columns' names
+            upright as well.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     empty: str = "Nothing to list."
+    style: Literal["", "matrix", "heat"] = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Fact:
     value: Cell
 
 
-_BADGES = {
+BADGES = {
     Status.PASS: Badge("PASS", "\u2713", "good"),
     Status.WARN: Badge("WARN", "!", "warn"),
     Status.FAIL: Badge("FAIL", "\u2715", "bad"),
@@ -114,7 +126,7 @@ def badge(mark: Badge, note: str = "") -> Cell:
 
 def status(value: Status, note: str = "") -> Cell:
     """One of the six verdicts."""
-    return badge(_BADGES[value], note)
+    return badge(BADGES[value], note)
 
 
 def number(value: float | None, form: Formatter = decimal, reason: str | None = None, note: str = "") -> Cell:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from geoaudit.api import Status
-from geoaudit.audit.result import MethodResult, RankingEntry, Report
+from geoaudit.audit.result import CheckResult, MethodResult, RankingEntry, Report
+from geoaudit_reports.html.check_words import CHECKS
 from geoaudit_reports.html.formats import count, decimal, listing, share
 
+_WEIGHTS = "model-randomization"
 _SPACES = {
     "logit": "the class score",
     "probability": "the class probability",
@@ -75,9 +77,10 @@ def certainty(report: Report) -> str:
         parts.append(f"The ranking is {ranking.status}: {sentence(reason, capital=False)}")
     elif ranking.reason:
         parts.append(sentence(ranking.reason))
-    if ranking.smallest_detectable_difference is not None:
+    if ranking.smallest_detectable_difference is not None and ranking.robustness is None:
+        # reports of earlier versions do not say it in their reason
         smallest = decimal(ranking.smallest_detectable_difference)
-        parts.append(f"Differences in SRG smaller than {smallest} could not have been found.")
+        parts.append(f"Differences in SRG smaller than {smallest} would mostly have gone unseen.")
     return " ".join(parts)
 
 
@@ -191,6 +194,58 @@ def unhealthy(report: Report) -> str | None:
     if not bad:
         return None
     return f"Failed the health test on this model, so nothing here rests on it: {listing(bad)}."
+
+
+def rejections(report: Report) -> tuple[str, ...]:
+    """Which methods fail a gate, gate by gate, and why; controls, which ought to fail, are left out."""
+    titles = {m.id: m.title for m in report.methods if m.kind == "method"}
+    gates: dict[str, list[CheckResult]] = {}
+    for check in report.checks:
+        if check.gate and check.status is Status.FAIL and check.method in titles:
+            gates.setdefault(check.id, []).append(check)
+    told = []
+    for name, failed in sorted(gates.items()):
+        words = CHECKS.get(name)
+        title = failed[0].title or (words.title if words else name)
+        who = _first([titles[c.method] for c in failed if c.method])
+        fail, are = ("fails", "is") if len(failed) == 1 else ("fail", "are")
+        alone = failed[0].reason if len(failed) == 1 or words is None else words.failing
+        told.append(f"{who} {fail} the gate “{title}” and {are} rejected, whatever the scores. {sentence(alone)}")
+    return tuple(told)
+
+
+def untested(report: Report) -> str | None:
+    """That nobody knows whether the maps depend on the model's weights; None if some method has a verdict."""
+    methods = {m.id for m in report.methods if m.kind == "method"}
+    found = {c.status for c in report.checks if c.id == _WEIGHTS and c.method in methods}
+    if found & {Status.PASS, Status.WARN, Status.FAIL}:
+        return None
+    how = "came to no verdict" if found else "was not run"
+    return (
+        f"The check “{CHECKS[_WEIGHTS].title}” {how}: whether any map depends on what the model has learned is not "
+        "known, and no method was rejected for it."
+    )
+
+
+def controls_told(report: Report) -> tuple[str, ...]:
+    """What each gate says of the controls that it was shown, which know nothing of what the model has learned."""
+    controls = {m.id for m in report.methods if m.kind == "control"}
+    found: dict[str, list[CheckResult]] = {}
+    for check in report.checks:
+        if check.gate and check.method in controls:
+            found.setdefault(check.id, []).append(check)
+    told = []
+    for name, results in sorted(found.items()):
+        title = results[0].title or (CHECKS[name].title if name in CHECKS else name)
+        failed, passed = (
+            listing([c.method for c in results if c.method and c.status in wanted])
+            for wanted in ({Status.FAIL}, {Status.PASS, Status.WARN})
+        )
+        if failed:
+            told.append(f"The gate “{title}” fails these controls, as it should: {failed}. No method is meant by that.")
+        if passed:
+            told.append(f"The gate “{title}” does not fail these controls, so what it passes proves little: {passed}.")
+    return tuple(told)
 
 
 def _titles(report: Report, tier: str) -> list[str]:

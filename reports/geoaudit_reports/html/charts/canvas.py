@@ -81,19 +81,28 @@ class Chart:
 
 
 class Sheet:
-    """One figure; use it in a `with` block and take the SVG from `svg()` before the block ends."""
+    """One figure; use it in a `with` block and take the SVG from `svg()` before the block ends.
 
-    def __init__(self, width: float, height: float, panels: int = 1) -> None:
+    Args:
+        width, height: in inches.
+        panels: panels in a row.
+        rows: rows of panels.
+        solved: whether matplotlib solves for the panels' places; else the caller sets them.
+    """
+
+    def __init__(self, width: float, height: float, panels: int = 1, rows: int = 1, *, solved: bool = True) -> None:
         self._context = matplotlib.rc_context(_SETTINGS)
         self._size = (width, height)
         self._panels = panels
+        self._rows = rows
+        self._layout: Any = "constrained" if solved else None
 
     def __enter__(self) -> Sheet:
         self._context.__enter__()
-        self.figure = Figure(figsize=self._size, layout="constrained")
+        self.figure = Figure(figsize=self._size, layout=self._layout)
         self.canvas = FigureCanvasSVG(self.figure)
-        axes = self.figure.subplots(1, self._panels, squeeze=False, sharey=True)
-        self.axes: list[Axes] = list(axes[0])
+        axes = self.figure.subplots(self._rows, self._panels, squeeze=False, sharey=True, sharex=self._rows > 1)
+        self.axes: list[Axes] = list(axes.flat)
         return self
 
     def __exit__(self, *exception: Any) -> None:

@@ -138,6 +138,12 @@ def provenance(report: Report) -> tuple[Fact, ...]:
     )
 
 
+def spending(report: Report) -> tuple[Fact, ...]:
+    """What the budget meant, as it was announced before the run."""
+    parts = (line.partition(": ") for line in report.run.spending)
+    return tuple(Fact(name if told else "", text(told or name)) for name, _, told in parts)
+
+
 def packages(report: Report) -> Table:
     """Versions of what was used."""
     cells = [(code(name), code(version)) for name, version in sorted(report.run.packages.items())]

@@ -1,57 +1,96 @@
-"""Checks, metric health, calibration, gate, parity, and images without a score."""
+"""Metric health, calibration, gate, parity, and images without a score."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from geoaudit.api import Status
-from geoaudit.audit.result import Report
-from geoaudit_reports.html.cells import Column, Fact, Table, code, interval, number, rows, status, text
+from geoaudit.audit.result import CalibrationCase, Report
+from geoaudit_reports.html.cells import Column, Fact, Table, code, number, rows, status, text
 from geoaudit_reports.html.formats import count, percent, setting, share, significant
 from geoaudit_reports.html.words import METRICS
-
-
-def checks(report: Report) -> Table:
-    """Every check's finding."""
-    cells = [
-        (
-            code(c.id), code(c.method) if c.method else text("the model"), status(c.status),
-            interval(c.estimate, c.ci_low, c.ci_high, significant, "gives no number")
-            if c.ci_low is not None
-            else number(c.estimate, significant, "gives no number"),
-            number(c.threshold, significant, "has no threshold"),
-            text(c.reason, "; ".join(f"{k}: {setting(v)}" for k, v in sorted(c.details.items()))),
-        )
-        for c in report.checks
-    ]  # fmt: skip
-    columns = (
-        Column("Check"), Column("Of"), Column("Status"), Column("Estimate", True), Column("Threshold", True),
-        Column("Finding"),
-    )  # fmt: skip
-    return Table("Sanity checks", columns, rows(cells), "No checks were run.")
 
 
 def health(report: Report) -> Table:
     """Whether each metric can be believed on this model."""
     cells = [(text(METRICS.get(h.metric, h.metric)), status(h.status), text(h.reason)) for h in report.metric_health]
-    caption = "A healthy metric puts inverted maps below random ones"
+    caption = "A healthy metric puts inverted maps below the methods' own and below a random one"
     return Table(caption, (Column("Metric"), Column("Status"), Column("Reason")), rows(cells), "Not examined.")
 
 
-def calibration(report: Report) -> Table:
-    """Closed-form cases through the same integrator."""
-    cells = [
-        (code(c.case), status(c.status), text(_numbers(c.expected)), text(_numbers(c.measured)))
-        for c in report.calibration
-    ]
+_MOST_NUMBERS = 12
+_WALKS = "walks with closed-form integrals"
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Closed-form cases about one thing.
+
+    Attributes:
+        title: what they are about.
+        passed: how many came out right.
+        left_out: how many were not run.
+        table: all of them.
+    """
+
+    title: str
+    passed: int
+    left_out: int
+    table: Table
+
+    @property
+    def wrong(self) -> bool:
+        """Whether some came out wrong."""
+        return self.passed + self.left_out < len(self.table.rows)
+
+    @property
+    def told(self) -> str:
+        """How they came out, in a few words."""
+        ran = len(self.table.rows) - self.left_out
+        left = f", {count(self.left_out)} not run" if self.left_out else ""
+        return f"{count(self.passed)} of {count(ran)} right{left}"
+
+
+def calibration(report: Report) -> tuple[Cases, ...]:
+    """The cases with known answers: the numbered walks together, the rest by what their names begin with."""
+    groups: dict[str, list[CalibrationCase]] = {}
+    for case in report.calibration:
+        title = _WALKS if re.match(r"T\d+ ", case.case) else re.split("[,:]", case.case, maxsplit=1)[0].strip()
+        groups.setdefault(title, []).append(case)
+    return tuple(_cases(title, cases) for title, cases in groups.items())
+
+
+def calibrated(report: Report) -> str:
+    """How the calibration came out, in a sentence."""
+    ran = [c for c in report.calibration if c.status is not Status.SKIP]
+    known, right = len(ran), sum(c.status is Status.PASS for c in ran)
+    idle = len(report.calibration) - known
+    left = f" {count(idle)} more {'was' if idle == 1 else 'were'} not run; the tables say which." if idle else ""
+    if not known:
+        return f"No model with known answers was run.{left}"
+    cases = "The one case" if known == 1 else f"All {count(known)} cases"
+    if right == known:
+        return f"{cases} with known answers, run through the same code in this audit, came out right.{left}"
+    wrong = f"{count(known - right)} of {count(known)} cases with known answers came out wrong"
+    return f"{wrong}: measure nothing by this.{left}"
+
+
+def _cases(title: str, cases: Sequence[CalibrationCase]) -> Cases:
+    cells = [(code(c.case), status(c.status), text(_numbers(c.expected)), text(_numbers(c.measured))) for c in cases]
     columns = (Column("Case"), Column("Status"), Column("Expected"), Column("Measured"))
-    caption = "Models with known answers, run through the same code in this audit"
-    return Table(caption, columns, rows(cells), "No closed-form case was run.")
+    passed = sum(c.status is Status.PASS for c in cases)
+    left_out = sum(c.status is Status.SKIP for c in cases)
+    return Cases(title, passed, left_out, Table(f"Known and measured: {title}", columns, rows(cells)))
 
 
 def _numbers(values: dict[str, float | list[float]]) -> str:
     parts = []
     for name, value in sorted(values.items()):
         items = value if isinstance(value, list) else [value]
-        parts.append(f"{name} = {', '.join(significant(item) for item in items)}")
+        more = ", …" if len(items) > _MOST_NUMBERS else ""
+        parts.append(f"{name} = {', '.join(significant(item) for item in items[:_MOST_NUMBERS])}{more}")
     return "; ".join(parts)
 
 

@@ -8,8 +8,20 @@ from geoaudit.audit.result import Report
 from geoaudit_reports.html import sentences
 from geoaudit_reports.html.cells import Fact, Table
 from geoaudit_reports.html.charts.canvas import Chart
-from geoaudit_reports.html.views import cards, curves, facts, findings, graphics, learning, ranking, summary
-from geoaudit_reports.html.words import GLOSSARY
+from geoaudit_reports.html.glossary import GLOSSARY
+from geoaudit_reports.html.views import (
+    cards,
+    checks,
+    curves,
+    facts,
+    findings,
+    graphics,
+    learning,
+    overview,
+    ranking,
+    robustness,
+    summary,
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,10 @@ SECTIONS = (
     Section("curves", "Deletion and insertion"),
     Section("gallery", "Heat maps"),
     Section("methods", "Methods and controls"),
-    Section("checks", "Checks and calibration"),
+    Section("checks", "Sanity checks"),
     Section("tests", "Statistical tests"),
+    Section("robustness", "Agreement and robustness"),
+    Section("instruments", "Health of the metrics and calibration"),
     Section("gate", "Gate"),
     Section("model", "Model, conversion and parity"),
     Section("input", "Preprocessing and baseline"),
@@ -55,13 +69,19 @@ class Page:
     faithfulness_charts: tuple[Chart, ...]
     curve_charts: tuple[Chart, ...]
     cards: tuple[cards.Card, ...]
-    checks: Table
+    overview: Table
+    rejections: tuple[str, ...]
+    control_verdicts: tuple[str, ...]
+    check_matrix: Table
+    model_checks: Table
+    check_blocks: tuple[checks.Block, ...]
     unscored: Table
     health: Table
-    calibration: Table
+    calibrated: str
+    calibration: tuple[findings.Cases, ...]
     friedman: Table
     pairwise: Table
-    agreement: tuple[str, ...]
+    robustness: robustness.Robustness
     gate: Table
     model: tuple[Fact, ...]
     conversion: tuple[Fact, ...]
@@ -74,6 +94,7 @@ class Page:
     images: Table
     skipped: Table
     options: Table
+    spending: tuple[Fact, ...]
     limitations: tuple[str, ...]
     glossary: tuple[tuple[str, str, str], ...]
     provenance: tuple[Fact, ...]
@@ -105,13 +126,19 @@ def build(report: Report) -> Page:
         faithfulness_charts=tuple(chart for chart in charts if chart is not None),
         curve_charts=curves.curve_charts(report),
         cards=cards.build(report),
-        checks=findings.checks(report),
+        overview=overview.table(report),
+        rejections=sentences.rejections(report),
+        control_verdicts=sentences.controls_told(report),
+        check_matrix=checks.matrix(report),
+        model_checks=checks.of_the_model(report),
+        check_blocks=checks.blocks(report),
         unscored=findings.unscored(report),
         health=findings.health(report),
+        calibrated=findings.calibrated(report),
         calibration=findings.calibration(report),
         friedman=ranking.friedman(report),
         pairwise=ranking.pairwise(report),
-        agreement=ranking.agreement_sentences(report),
+        robustness=robustness.build(report),
         gate=findings.gate(report),
         model=facts.model(report),
         conversion=facts.conversion(report),
@@ -124,6 +151,7 @@ def build(report: Report) -> Page:
         images=facts.images(report),
         skipped=facts.skipped(report),
         options=facts.sourced(_SOURCED, report.config, "No options were recorded."),
+        spending=facts.spending(report),
         limitations=tuple(report.limitations),
         glossary=GLOSSARY,
         provenance=facts.provenance(report),

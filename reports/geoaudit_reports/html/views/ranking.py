@@ -19,7 +19,7 @@ from geoaudit_reports.html.cells import (
     rows,
     text,
 )
-from geoaudit_reports.html.formats import DASH, decimal, for_metric, p_value, percent, share, significant
+from geoaudit_reports.html.formats import DASH, decimal, for_metric, p_value, percent, significant
 from geoaudit_reports.html.sentences import why
 from geoaudit_reports.html.words import CONTROLS, is_inverted
 
@@ -46,8 +46,8 @@ def table(report: Report) -> Table:
         Column("P(best)", True, "bootstrap"),
     )  # fmt: skip
     return Table(
-        "Below each number its 95 % interval over images; “=” marks positions whose intervals "
-        "overlap. Each control "
+        "Below each number its 95 % interval over images; “=” marks positions that methods share because they cannot "
+        "be told apart. Each control "
         "stands above the first method whose SRG it exceeds and is never numbered; inverted controls, whose SRG is "
         "their method's with its sign turned, are left out.",
         columns, tuple(placed), "No method was ranked.",
@@ -133,16 +133,3 @@ def pairwise(report: Report) -> Table:
     )  # fmt: skip
     caption = "Paired Wilcoxon tests on the images' scores, corrected by Holm's method."
     return Table(caption, columns, rows(cells), "No pair of methods was tested.")
-
-
-def agreement_sentences(report: Report) -> tuple[str, ...]:
-    """How well images and imputers agree."""
-    ranking = report.ranking
-    found = []
-    if ranking.reliability is not None:
-        found.append(
-            f"Images agree on the order of methods with Kendall's W = {share(ranking.reliability)} (1: fully)."
-        )
-    if ranking.agreement is not None:
-        found.append(f"Imputers agree on it with Kendall's τ = {decimal(ranking.agreement, 2)} (1: fully).")
-    return tuple(found)

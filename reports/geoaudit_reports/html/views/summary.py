@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from geoaudit.api import Status
 from geoaudit.audit.result import Report
 from geoaudit_reports.html import sentences
 from geoaudit_reports.html.cells import TIERS, Badge, Cell, Fact, code, interval, status, text
-from geoaudit_reports.html.formats import count, moment
+from geoaudit_reports.html.formats import DASH, count, moment
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Summary:
 
     headline: str
     sentences: tuple[str, ...]
+    rejections: tuple[str, ...]
     gate: str
     gate_tone: str
     facts: tuple[Fact, ...]
@@ -55,9 +57,11 @@ def build(report: Report) -> Summary:
                 sentences.audited(report),
                 sentences.surrogate(report),
                 sentences.certainty(report),
+                sentences.untested(report),
                 sentences.unhealthy(report),
             ]
         ),
+        rejections=sentences.rejections(report),
         gate=sentences.gating(report),
         gate_tone=_tone(report),
         facts=_facts(report),
@@ -77,9 +81,23 @@ def _facts(report: Report) -> tuple[Fact, ...]:
         Fact("Model", code(report.model.file, f"sha256 {report.model.sha256[:12]}…")),
         Fact("Images", text(count(report.data.count), f"{count(skipped)} skipped")),
         Fact("Parity", status(report.parity.status, _doubt(report))),
+        *_checks(report),
         Fact("Date", text(moment(report.run.finished))),
         Fact("Tool", text(f"{report.tool.name} {report.tool.version}", f"budget {report.run.budget}")),
     )
+
+
+def _checks(report: Report) -> tuple[Fact, ...]:
+    """How the checks of methods and of the model came out, failures first; of controls only checks that broke."""
+    controls = {m.id for m in report.methods if m.kind == "control"}
+    counts = Counter(c.status for c in report.checks if c.method not in controls or c.status is Status.ERROR)
+    if not counts:
+        return (Fact("Checks", Cell(DASH, "none was run")),)
+    loud = [f"{counts[s]} {s}" for s in (Status.FAIL, Status.ERROR) if counts[s]]
+    others = [f"{counts[s]} {s}" for s in Status if counts[s] and s not in (Status.FAIL, Status.ERROR)]
+    if not loud:
+        loud, others = others[:1], others[1:]
+    return (Fact("Checks", text(", ".join(loud), ", ".join(others))),)
 
 
 def _doubt(report: Report) -> str:
