@@ -45,7 +45,8 @@ print(json.dumps({
     "places": [str(pathlib.Path(p.__file__).parent) for p in (geoaudit, geoaudit_plugins, geoaudit_reports)],
     "plugins": sum(
         entry.provider.startswith("geoaudit ")
-        for shelf in (built_in.methods, built_in.metrics, built_in.checks) for entry in shelf.values()
+        for shelf in (built_in.methods, built_in.metrics, built_in.checks, built_in.imputers)
+        for entry in shelf.values()
     ),
     "listed": sum(place.rpartition(":")[2][0].isupper() for place in geoaudit_plugins.BUILT_IN),
     "schema_is_current": SCHEMA_FILE.read_text(encoding="utf-8") == generate(),

@@ -119,7 +119,7 @@ def test_the_two_commands_are_those_of_every_other_place() -> None:
     assert script[-1] == run  # pytest's closing line is the last one printed
 
 
-@pytest.mark.parametrize("heading", ["Methods", "Controls", "Metrics", "Checks"])
+@pytest.mark.parametrize("heading", ["Methods", "Controls", "Metrics", "Checks", "Imputers"])
 def test_the_tables_list_the_registry(heading: str) -> None:
     built_in = registry.load(())
     expected = {
@@ -127,8 +127,20 @@ def test_the_tables_list_the_registry(heading: str) -> None:
         "Controls": built_in.of_kind("control"),
         "Metrics": sorted(built_in.metrics),
         "Checks": sorted(built_in.checks),
+        "Imputers": sorted(built_in.imputers),
     }
     assert first_cells(section(README, "What is measured"), heading) == expected[heading]
+
+
+def test_the_tables_say_which_budget_runs_what_and_which_checks_are_gates() -> None:
+    built_in, text = registry.load(()), section(README, "What is measured")
+    for heading, shelf in (("Metrics", built_in.metrics), ("Checks", built_in.checks)):
+        table = text.split(f"**{heading}**\n\n", 1)[1].split("\n\n", 1)[0]
+        rows = dict(re.findall(r"^\| `([^`]+)` (.*)$", table, re.MULTILINE))
+        for name, entry in shelf.items():
+            told = re.search(r"\(\*(standard|thorough)\*\)", rows[name])
+            assert (told.group(1) if told else "quick") == entry.cls.from_budget, name
+            assert ("**gate**" in rows[name]) == getattr(entry.cls, "gate", False), name
 
 
 def test_the_methods_table_says_when_each_runs() -> None:

@@ -75,6 +75,7 @@ def _audit(space: str, methods: str, folder: Path, options: argparse.Namespace) 
         SystemExit: it could not be completed; what it said is on stderr.
     """
     command = [sys.executable, "-m", "geoaudit", "demo", "-o", str(folder), "--explain", space, "--methods", methods]
+    command += ["--metrics", "srg", "--checks", "completeness"]  # what the table shows, and nothing beside
     command += ["--budget", options.budget, *([] if options.limit is None else ["--limit", str(options.limit)])]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if not (folder / "report.json").is_file():

@@ -39,7 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from geoaudit import registry
-from geoaudit.api import Attributions, Evidence
+from geoaudit.api import Attributions, Evidence, Group
 
 Array = npt.NDArray[np.float64]
 
@@ -175,7 +175,7 @@ def _row(name: str, noise: float, seed: int, moons: Moons, made: Attributions, g
     magnitude, total = np.abs(flat).sum(axis=1), flat.sum(axis=1)
     claims = [d if r is None else r.delta_f for r, d in zip(made.records, moons.problems.delta_f, strict=True)]
     metric = registry.load(()).metrics["ncc-violation"].cls()
-    violations = metric.score(made, moons.problems, Evidence(None, moons.probe)).values
+    violations = metric.score(made, moons.problems, Evidence(None, Group(moons.problems, moons.probe, {}))).values
     judged = violations[np.isfinite(violations)]
     smallest = np.argsort(magnitude, kind="stable")[: len(magnitude) // 2]
     return Row(
