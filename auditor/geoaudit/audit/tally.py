@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Cost, Method, Scores, SweepCurves, WalkRecord
+from geoaudit.scoring.sweep import srg
 
 Array = npt.NDArray[np.float64]
 
@@ -108,4 +109,4 @@ class Tally:
         """SRG of each image and imputer, nan where the sweep is missing, shape (n, imputers)."""
         if self.error is not None or not self.curves:
             return np.full((len(self.rows), imputers), np.nan)
-        return np.concatenate([c.area("lerf") - c.area("morf") for c in self.curves])
+        return np.concatenate([srg(curves) for curves in self.curves])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from geoaudit.api import Cost, Floats, Group, InputSpace, Ints, Problems, SweepCurves
 from geoaudit.errors import PluginError, UsageError
-from geoaudit.scoring.regions import Grid, Order, importance, relevance_order
+from geoaudit.scoring.regions import Grid, Order, importance, relevance_places
 
 BATCH = 16
 """Masked images held at a time, whatever the number of images, methods and fractions: two full batches of onnxruntime.
@@ -107,7 +107,7 @@ class Sweep:
                     "Report it to the method's author.",
                 )
             scores = importance(values[i], problems.space, grid, self.order)
-            places[i, relevance_order(scores, image_id)] = np.arange(grid.count)
+            places[i] = relevance_places(scores, image_id)
         return places
 
     def _masked(self, batch: list[_Job], places: Ints, counts: Ints, grid: Grid, group: Group) -> Floats:

@@ -68,6 +68,7 @@ from geoaudit.scoring.sweep import Sweep, srg
 from geoaudit_plugins.checks.baseline_crossing import Array, Crossed
 from geoaudit_plugins.checks.baselines import KINDS, Kind, make
 from geoaudit_plugins.sanity import maps as sanity
+from geoaudit_plugins.sanity import numbers
 from geoaudit_plugins.sanity.similarity import spearman
 
 _SAME = 1e-5  # of a map's size: rounding
@@ -219,16 +220,18 @@ class BaselineSensitivity(Check):
         pairs = {}
         for place, (a, b) in enumerate(combinations(kinds, 2)):
             values = found.correlations[:, place]
-            pairs[f"{a} and {b}"] = _number(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else None
+            pairs[f"{a} and {b}"] = (
+                numbers.finite(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else None
+            )
         return {
-            "agreement": _number(found.agreement),
+            "agreement": numbers.finite(found.agreement),
             "agreement_by_pair": pairs,
             "best": best,
             "depends": True,
-            "elsewhere": {kind: _number(v) for kind, v in zip(kinds, found.elsewhere, strict=True)},
+            "elsewhere": {kind: numbers.finite(v) for kind, v in zip(kinds, found.elsewhere, strict=True)},
             "images": len(found.gains),
-            "spread": _number(found.spread),
-            "srg": {m: {k: _number(mean[i, j]) for j, k in enumerate(kinds)} for i, m in enumerate(kinds)},
+            "spread": numbers.finite(found.spread),
+            "srg": {m: {k: numbers.finite(mean[i, j]) for j, k in enumerate(kinds)} for i, m in enumerate(kinds)},
         }
 
     def cost(self, method: Method | None, quadrature: Quadrature, images: int, calibration: int) -> Cost:
@@ -278,7 +281,3 @@ def _left_out(ids: tuple[str, ...], made: Mapping[str, Floats]) -> dict[str, str
 
 def _more(advantage: float) -> str:
     return f"{abs(advantage):.2g} of SRG {'higher' if advantage >= 0 else 'lower'} than metrics that do not"
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from geoaudit.api import Status
 from geoaudit_plugins.checks.model_perturbation_noise import Moved, Variant
+from geoaudit_plugins.sanity import numbers
 from geoaudit_plugins.sanity.similarity import spearman
 
 _ORDER = (Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.PASS)
@@ -185,17 +186,13 @@ def entry(measured: Measured) -> Mapping[str, Any]:
     """One perturbed model as it stands in the report."""
     return {
         "agreement": measured.moved.agreement,
-        "change": _known(measured.moved.change),
+        "change": numbers.finite(measured.moved.change),
         "seed": measured.variant.seed,
         "sigma": measured.variant.sigma,
-        "similarity": [_known(s) for s in measured.similarities],
+        "similarity": [numbers.finite(s) for s in measured.similarities],
     }
 
 
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if math.isfinite(value)]
     return float(np.mean(known)) if known else math.nan
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from geoaudit.api import Series, Status
 from geoaudit_plugins.checks.model_randomization_measures import READINGS, Measured, Reference, mean
+from geoaudit_plugins.sanity import numbers
 from geoaudit_plugins.sanity.weights import Inventory
 
 _CHARTS = {"top": "Similarity after randomising from the top", "bottom": "Similarity after randomising from the bottom"}
@@ -112,9 +113,9 @@ def _share(coverage: float) -> str:
 def details(found: Sequence[Measured], against: Sequence[Reference], stock: Inventory) -> dict[str, Any]:
     """Everything that was measured, JSON-ready."""
     return {
-        "coverage_percent": _number(stock.coverage),
+        "coverage_percent": numbers.finite(stock.coverage),
         "elements": {"learned": stock.elements, "randomised": stock.reached},
-        "floor": _number(mean([reference.floor for reference in against])),
+        "floor": numbers.finite(mean([reference.floor for reference in against])),
         "images": len(against),
         "interval": "smallest and largest value over images and seeds",
         "layers": len(stock.layers),
@@ -135,7 +136,7 @@ def _row(measured: Measured) -> dict[str, Any]:
         "depth_percent": step.depth,
         "obstacle": measured.obstacle,
         "order": step.order,
-        "outputs_moved": _number(measured.moved),
+        "outputs_moved": numbers.finite(measured.moved),
         "seed": step.seed,
         "share_percent": step.share,
         "similarity": {name: _summary(row[name] for row in measured.readings) for name in readings},
@@ -148,10 +149,6 @@ def _summary(values: Iterable[float]) -> dict[str, Any]:
     if not finite:
         return {"high": None, "low": None, "mean": None, "n": 0}
     return {"high": max(finite), "low": min(finite), "mean": mean(finite), "n": len(finite)}
-
-
-def _number(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 def curves(found: Sequence[Measured]) -> tuple[Series, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from geoaudit.api import Floats, Method, Probe, Problems
 from geoaudit_plugins.checks.stability_draws import Kept
 from geoaudit_plugins.sanity import maps as sanity
+from geoaudit_plugins.sanity import numbers
 from geoaudit_plugins.sanity.similarity import spearman
 
 _TOGETHER = 8
@@ -76,13 +77,13 @@ def measure(
         near += _neighbours(method, problem, pictures, own, probe, nodes)
     changes, slopes, similarities = (np.array(column) for column in zip(*near, strict=True))
     size = _norm(own)
-    sensitivity = _finite(changes.max() / size) if size > 0 else None
+    sensitivity = numbers.finite(changes.max() / size) if size > 0 else None
     why = None
     if sensitivity is None:
         why = f"the map of {image} is zero" if size == 0 else f"a map of {image} or of its neighbours is not finite"
     known = similarities[np.isfinite(similarities)]
     similarity = float(known.min()) if len(known) else None
-    return Moved(image, sensitivity, _finite(slopes.max()), similarity, draws, why)
+    return Moved(image, sensitivity, numbers.finite(slopes.max()), similarity, draws, why)
 
 
 def _neighbours(
@@ -110,7 +111,3 @@ def _compared(own: Floats, other: Floats, way: float) -> tuple[float, float, flo
 def _norm(values: Floats) -> float:
     """The Euclidean norm over all elements, in float64."""
     return math.sqrt(float(np.square(values, dtype=np.float64).sum()))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

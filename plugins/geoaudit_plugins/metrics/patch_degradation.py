@@ -34,7 +34,7 @@ from pydantic import Field
 
 from geoaudit import Attributions, Cost, Evidence, Group, InputSpace, Metric, Parameters, Problems, Scores
 from geoaudit.api import BudgetName, Floats
-from geoaudit.scoring.regions import Grid, importance, relevance_order
+from geoaudit.scoring.regions import Grid, importance, relevance_places
 
 CHUNK = 16
 """Degraded images held at a time."""
@@ -74,8 +74,7 @@ class PatchDegradation(Metric):
                 continue
             reasons.append(None)
             relevance = importance(values, problems.space, grid, "signed")
-            places = np.empty(grid.count, dtype=np.int64)
-            places[relevance_order(relevance, problems.ids[i])] = np.arange(grid.count)
+            places = relevance_places(relevance, problems.ids[i])
             scores[i] = self._curve(i, places[grid.labels], fill[i], evidence.group).mean()
         return Scores.of(scores, reasons)
 

@@ -46,7 +46,7 @@ from pydantic import Field
 
 from geoaudit import Attributions, Cost, Evidence, Group, InputSpace, Metric, Parameters, Problems, Removed
 from geoaudit.api import Floats, Ints
-from geoaudit.scoring.regions import relevance_order
+from geoaudit.scoring.regions import relevance_places
 from geoaudit_plugins.metrics.bokeh import bokeh
 
 SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
@@ -129,10 +129,8 @@ def _steps(group: Group, maps: Floats, inverted: bool, share: float) -> Measured
 def _places(values: Floats, space: InputSpace, image: str, inverted: bool) -> Ints:
     """Each pixel's place in the order in which pixels are revealed, shape (pixels,)."""
     mass = np.abs(values).sum(axis=space.channel_axis, dtype=np.float64).ravel()
-    order = relevance_order(mass, image)
-    places = np.empty(len(order), dtype=np.int64)
-    places[order[::-1] if inverted else order] = np.arange(len(order))
-    return places
+    places = relevance_places(mass, image)
+    return len(places) - 1 - places if inverted else places
 
 
 def _sharp_at_first(group: Group, share: float) -> list[Removed]:

@@ -41,7 +41,7 @@ from pydantic import Field
 
 from geoaudit import Attributions, Cost, Evidence, Group, InputSpace, Metric, Parameters, Problems, Scores
 from geoaudit.api import BudgetName, Floats, Ints
-from geoaudit.scoring.regions import Grid, importance, relevance_order
+from geoaudit.scoring.regions import Grid, importance, relevance_places
 
 IMPUTER = "noisy-linear"
 CHUNK = 16
@@ -109,7 +109,7 @@ class Road(Metric):
         height, width = problems.space.size
         grid = Grid(height, width, 1)
         found = np.empty((len(rows), 2, len(counts)))
-        order: tuple[int, npt.NDArray[np.int32]] | None = None
+        order: tuple[int, Ints] | None = None
         jobs = product(range(len(rows)), (0, 1), range(len(counts)))
         while chunk := list(islice(jobs, CHUNK)):
             images = np.array([rows[row] for row, _, _ in chunk])
@@ -125,9 +125,6 @@ class Road(Metric):
         return found
 
 
-def _places(values: Floats, problems: Problems, image: int, grid: Grid) -> npt.NDArray[np.int32]:
+def _places(values: Floats, problems: Problems, image: int, grid: Grid) -> Ints:
     """Each pixel's place in the map's order, 0 the most relevant, shape (height * width,)."""
-    scores = importance(values, problems.space, grid, "magnitude")
-    places = np.empty(grid.count, dtype=np.int32)
-    places[relevance_order(scores, problems.ids[image])] = np.arange(grid.count, dtype=np.int32)
-    return places
+    return relevance_places(importance(values, problems.space, grid, "magnitude"), problems.ids[image])

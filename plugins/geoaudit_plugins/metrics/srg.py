@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geoaudit import Attributions, Evidence, Metric, Problems, Scores
+from geoaudit.scoring.sweep import srg
 from geoaudit_plugins.metrics.swept import curves_of
 
 
@@ -22,5 +23,4 @@ class Srg(Metric):
 
     def score(self, attributions: Attributions, problems: Problems, evidence: Evidence) -> Scores:
         """One gain an image."""
-        curves = curves_of(evidence, self.id)
-        return Scores.of((curves.area("lerf") - curves.area("morf")).mean(axis=1))
+        return Scores.of(srg(curves_of(evidence, self.id)).mean(axis=1))
