@@ -70,8 +70,9 @@ def _judge(case: Inversion, seed: int) -> MetricHealth:
     of = int(known.any(axis=1).sum())
     share = f"inversions score worse than their method for {told[0]} of {of} methods, than random for {told[1]}"
     weak = [2 * held < of or (gap.estimate or 0.0) <= 0 for held, gap in zip(told, gaps, strict=True)]
+    few = "1 image is" if gaps[0].n == 1 else f"{gaps[0].n} images are"
     if gaps[0].n < 3:
-        return verdict(Status.INCONCLUSIVE, f"{share}, but {gaps[0].n} images are too few to judge by")
+        return verdict(Status.INCONCLUSIVE, f"{share}, but {few} too few to judge by")
     if weak[0]:
         return verdict(Status.FAIL, f"cannot tell methods from their inversions: {share}")
     if weak[1]:

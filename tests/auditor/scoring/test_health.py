@@ -34,8 +34,9 @@ def test_better_than_its_inversion_but_not_below_random_fails():
 
 
 def test_too_few_images_are_said_and_do_not_fail():
-    assert assess([case(0.3, n=2)], 0)[0].status == Status.INCONCLUSIVE
-    assert assess([case(-0.3, n=1)], 0)[0].status == Status.INCONCLUSIVE
+    two, one = assess([case(0.3, n=2)], 0)[0], assess([case(-0.3, n=1)], 0)[0]
+    assert two.status == one.status == Status.INCONCLUSIVE
+    assert "2 images are too few" in two.reason and "1 image is too few" in one.reason
     assert assess([case(0.03, n=5, noise=0.05)], 0)[0].status == Status.INCONCLUSIVE
 
 
