@@ -12,7 +12,13 @@ from geoaudit.api.problems import Problems
 from geoaudit.api.walks import Attributions, Recorded, Walk
 
 Flag = Literal[
-    "ncc-by-construction", "not-complete", "own-baseline", "reconstruction", "stochastic", "needs-calibration-set"
+    "ncc-by-construction",
+    "not-complete",
+    "own-baseline",
+    "reconstruction",
+    "shows-picture",
+    "stochastic",
+    "needs-calibration-set",
 ]
 """What the ranking and the reader must know of a method.
 

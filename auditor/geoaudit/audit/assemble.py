@@ -98,6 +98,7 @@ def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report
             engines.notes,
             unchecked(plan, facts.settings, [e.finding for e in facts.examined]),
         ),
+        context=facts.settings.context,
         sign_off=SignOff(),
         exit_code=int(exit_code),
         run=_run(facts, started, seconds()),

@@ -82,6 +82,7 @@ class Examination:
         self.tell.stage("checking", sum(self._seconds(c, m) for c, m in self._pairs(methods)))
         for check, method in self._pairs(methods):
             subject = self._subject(None if method is None else by_method[method.id])
+            self.tell.working(f"{method.id if method else 'the model'}: {check.id}")
             found += self._examine(check, subject)
             self.tell.advance(self._seconds(check, method))
         return sorted(found, key=lambda e: (e.finding.check, e.finding.method or ""))

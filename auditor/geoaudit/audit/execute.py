@@ -25,6 +25,7 @@ from geoaudit.errors import GeoauditError
 from geoaudit.model.optimised import Rewriting
 from geoaudit.registry import load
 from geoaudit.selftest import described, run_selftest
+from geoaudit.words import counted, duration
 
 
 def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails: bool = True) -> Report:
@@ -51,6 +52,7 @@ def run_audit(settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails
         inputs.calibration, engines.autoencoder,
         None if engines.twin is None else Rewriting(engines.artifact, engines.twin, settings.custom_ops),
     )  # fmt: skip
+    tell.meter(lambda: probe.spent)
     parity, speed = certify_model(engines, inputs, settings, tell)
     cost = plan.total(inputs.preprocessing.space, len(inputs.files), len(inputs.calibration))
     estimate = speed.seconds(cost)
@@ -91,19 +93,9 @@ def _announcement(plan: Plan, inputs: Inputs, cost: Cost, estimate: float, spent
     return (
         f"{counted(len(inputs.files), 'image')}, {counted(len(plan.methods) - controls, 'method')}, "
         f"{counted(controls, 'control')}: about "
-        f"{cost.gradients:,.0f} gradients and {cost.forwards:,.0f} forwards, {minutes(estimate)} from here "
-        f"({spent:.0f} s so far)"
+        f"{counted(round(cost.gradients), 'gradient')} and {counted(round(cost.forwards), 'forward')}, "
+        f"{duration(estimate)} from here ({spent:.0f} s so far)"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 image", "8 images"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def minutes(seconds: float) -> str:
-    """Seconds as a person says them."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 
 def _broken_metrics(tallies: Mapping[str, Tally]) -> dict[str, str]:
@@ -112,4 +104,4 @@ def _broken_metrics(tallies: Mapping[str, Tally]) -> dict[str, str]:
     return {name: why for pairs in reasons for name, why in pairs if why is not None and why.startswith(BROKEN)}
 
 
-__all__ = ["Engines", "minutes", "run_audit"]
+__all__ = ["Engines", "run_audit"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,8 @@ def gather(
     skipped = [Skipped(file=s.file, reason=s.reason) for s in found.skipped]
     files: list[ImageFile] = []
     infos: list[ImageInfo] = []
-    first: list[Floats] = []
+    first: dict[str, Floats] = {}
+    certified = None if settings.sample is None else set(settings.sample[:CERTIFIED])
     for batch in _decoded(found, preprocessing, skipped, tell):
         points = np.stack([x for _, x, _ in batch])
         if not files:
@@ -97,8 +98,8 @@ def gather(
         for (file, x, notes), probabilities in zip(batch, rows, strict=True):
             files.append(file)
             infos.append(_info(file, notes, probabilities, labelling, settings))
-            if len(first) < CERTIFIED:
-                first.append(x)
+            if len(first) < CERTIFIED and (certified is None or file.id in certified):
+                first[file.id] = x
     if not files:
         raise ImagesError(
             str(settings.images),
@@ -109,8 +110,28 @@ def gather(
         calibration, learned = from_folder(settings.calibration, files, preprocessing, tell)
     else:
         calibration, learned = from_audited(files, preprocessing)
+    if settings.sample is not None:
+        files, infos = _only(settings.sample, files, infos)
     data = _data(files, infos, skipped, labelling, preprocessing, learned)
-    return Inputs(tuple(files), tuple(infos), data, preprocessing, labelling, np.stack(first), len(files), calibration)
+    points = np.stack([first[file.id] for file in files[:CERTIFIED]])
+    return Inputs(tuple(files), tuple(infos), data, preprocessing, labelling, points, len(files), calibration)
+
+
+def _only(
+    sample: Sequence[str], files: Sequence[ImageFile], infos: Sequence[ImageInfo]
+) -> tuple[list[ImageFile], list[ImageInfo]]:
+    """The images of the sample, in its order.
+
+    Raises:
+        ImagesError: one of them is not there, or could not be decoded.
+    """
+    pairs = {file.id: (file, info) for file, info in zip(files, infos, strict=True)}
+    missing = [name for name in sample if name not in pairs]
+    if missing:
+        raise ImagesError(
+            missing[0], "is not among the pictures that can be read", "Give the folder that the report was made from."
+        )
+    return [pairs[name][0] for name in sample], [pairs[name][1] for name in sample]
 
 
 def _decoded(

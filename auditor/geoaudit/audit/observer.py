@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+from geoaudit.api import Cost
 
 
 class Observer(Protocol):
@@ -12,8 +15,16 @@ class Observer(Protocol):
         """A stage of `total` units of work begins; the one before has ended."""
         ...
 
+    def working(self, on: str) -> None:
+        """What the present stage works on, by name."""
+        ...
+
     def advance(self, amount: float) -> None:
         """Work of the present stage was done."""
+        ...
+
+    def meter(self, read: Callable[[], Cost]) -> None:
+        """From now on `read` tells what the run has spent so far, at any time and from any thread."""
         ...
 
     def say(self, text: str) -> None:
@@ -31,7 +42,13 @@ class Silent:
     def stage(self, name: str, total: float) -> None:
         """Nothing."""
 
+    def working(self, on: str) -> None:
+        """Nothing."""
+
     def advance(self, amount: float) -> None:
+        """Nothing."""
+
+    def meter(self, read: Callable[[], Cost]) -> None:
         """Nothing."""
 
     def say(self, text: str) -> None:

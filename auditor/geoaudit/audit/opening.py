@@ -83,6 +83,7 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
         runtime.head,
         settings.device,
         batch_size=settings.batch_size,
+        channels_last=settings.channels_last,
         thing=str(settings.model),
         remembered_as=artifact.sha256,
     )

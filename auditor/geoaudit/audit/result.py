@@ -48,6 +48,9 @@ class Run(Record):
     engine: dict[str, Any] = Field(
         default_factory=dict, description="device, threads, memory layout and batch size of the gradients"
     )
+    judged: str | None = Field(
+        default=None, description="the UTC day on which the policy was applied: waivers expire by it; null if not gated"
+    )
 
 
 class TensorInfo(Record):
@@ -500,13 +503,47 @@ class CalibrationCase(Record):
     measured: dict[str, float | list[float]]
 
 
+class Waiver(Record):
+    """A failure that a named person has accepted for a while."""
+
+    rule: str = Field(description="id of the waived result")
+    reason: str
+    owner: str
+    expires: str = Field(description="the last day on which it holds, ISO 8601")
+
+
+class GateResult(Record):
+    """One rule of the policy, applied to one method or to the whole audit."""
+
+    id: str = Field(description="names rule and subject; the same from run to run, and what a waiver names")
+    rule: str = Field(description="what the policy asks for, in words")
+    method: str | None = Field(description="null where the rule is about the model, the images or the audit")
+    status: Literal["PASS", "WARN", "FAIL", "WAIVED"] = Field(
+        description="WARN: met only because the policy allows such a status, or met with a caution"
+    )
+    found: str = Field(description="what the report says, in words")
+    reason: str = Field(description="why the status is what it is, in a sentence")
+    measured: float | None = Field(default=None, description="null where the rule is about no number, or none is known")
+    minimum: float | None = None
+    maximum: float | None = None
+    waiver: Waiver | None = Field(default=None, description="the waiver that names this result, in force or expired")
+
+
 class Gate(Record):
     """The policy's verdict."""
 
     configured: bool
-    status: str = Field(description='"not gated" where no policy was given; never PASS then')
-    policy: str | None
-    results: list[dict[str, Any]]
+    status: Literal["not gated", "PASS", "FAIL"] = Field(
+        description='"not gated" where no policy was given; never PASS then'
+    )
+    policy: str | None = Field(description="the policy's file name")
+    title: str = Field(default="", description="the policy's title")
+    owner: str = Field(default="", description="who answers for the policy")
+    sha256: str | None = Field(default=None, description="of the policy file's bytes")
+    in_use: str | None = Field(
+        default=None, description="the method whose maps are shown to people, as the policy says"
+    )
+    results: list[GateResult] = Field(description="in the policy's order")
 
 
 class SignOff(Record):
@@ -539,5 +576,11 @@ class Report(Record):
     calibration: list[CalibrationCase]
     gate: Gate
     limitations: list[str]
+    context: str | None = Field(
+        default=None, description="what the model is for and who reads its maps, in the user's words"
+    )
+    maps: NamedFile | None = Field(
+        default=None, description="the file of the maps; null in reports of earlier versions"
+    )
     sign_off: SignOff
     exit_code: int

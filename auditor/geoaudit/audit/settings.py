@@ -101,6 +101,10 @@ class Settings:
         custom_ops: shared library with custom operators for onnxruntime; None to load none.
         calibration: a folder of pictures for methods that learn from data; None: they learn from the audited ones.
         autoencoder: ONNX files of an encoder and a decoder of model inputs; None: there is none.
+        context: what the model is for and who reads its maps, in the user's words; None where nothing was said.
+        sample: ids of the only images to work on, in order; the others still are read, classified and learned from.
+            None for all.
+        channels_last: memory layout of the gradients; None to measure.
         sources: every option's value and where it came from, for the report.
     """
 
@@ -131,4 +135,7 @@ class Settings:
     custom_ops: Path | None = None
     calibration: Path | None = None
     autoencoder: tuple[Path, Path] | None = None
+    context: str | None = None
+    sample: tuple[str, ...] | None = None
+    channels_last: bool | None = None
     sources: Mapping[str, Sourced] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from geoaudit.audit.settings import Settings
 from geoaudit.audit.speed import Speed
 from geoaudit.audit.tally import Tally
 from geoaudit.errors import GeoauditError, NotApplicable
+from geoaudit.flags import SHOWS_PICTURE
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Work:
         maps: where the maps go.
         tell: told of the progress.
         speed: for the progress bar.
-        thumbnails: store the preprocessed pictures beside the maps.
+        thumbnails: store the preprocessed pictures beside the maps, and the maps that show them.
         tallies: the results by id of the method or control.
     """
 
@@ -69,6 +70,7 @@ class Work:
             again = self._scorer_of_repeats(problems) if first is None else None
             with self.probe.sharing():
                 for method in plan.methods:
+                    self.tell.working(method.id)
                     self._group(method, problems, scorer, again)
                     done = each[method.id] * len(problems)
                     self.tell.advance(done if first is not None else done + extra[method.id])
@@ -115,8 +117,9 @@ class Work:
             self.tell.warn(f"{method.id} was given up: {tally.error}")
             return
         tally.note(made.notes)
-        for image, values in zip(problems.ids, made.values, strict=True):
-            self.maps.add(f"{image}/{method.id}", values)
+        if self.thumbnails or SHOWS_PICTURE not in method.flags:
+            for image, values in zip(problems.ids, made.values, strict=True):
+                self.maps.add(f"{image}/{method.id}", values)
         if method.kind == "method":
             from geoaudit_plugins.controls.inverted import Inverted
 

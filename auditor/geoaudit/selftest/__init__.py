@@ -19,7 +19,7 @@ from geoaudit.selftest.judging import Numbers, described, judge
 from geoaudit.selftest.planted import planted_cases
 from geoaudit.selftest.walks import WALKS, WalkCase
 
-__all__ = ["closed_form", "described", "run_selftest"]
+__all__ = ["QUADRATURE", "as_walk", "closed_form", "described", "run_selftest"]
 
 QUADRATURE = Quadrature(tolerance=1e-4, node_limit=4096, scan=1025, first_nodes=256)
 """Much finer than an audit's, so that the expected digits can be held against the measured ones."""
@@ -68,7 +68,7 @@ def closed_form(quick: bool = False) -> list[CalibrationCase]:
 def _walk(case: WalkCase) -> CalibrationCase:
     probe = AnalyticProbe(case.model.f, case.model.gradient, QUADRATURE)
     problems = feature_problems(probe, case.corners[0], case.corners[-1])
-    attributions = integrate(_as_walk(case, problems), problems, probe)
+    attributions = integrate(as_walk(case, problems), problems, probe)
     record = attributions.records[0]
     found: Numbers = {
         "delta_f": float(problems.delta_f[0]),
@@ -80,7 +80,8 @@ def _walk(case: WalkCase) -> CalibrationCase:
     return judge(f"{case.name}: {case.model.formula}", expected, measured, within)
 
 
-def _as_walk(case: WalkCase, problems: Problems) -> Walk:
+def as_walk(case: WalkCase, problems: Problems) -> Walk:
+    """The case's walk from its first corner, the baseline of `problems`, to its last."""
     along = case.along
     if along is not None:
         return Curve(lambda i, t: along(t)[:, None, None, :])

@@ -28,7 +28,7 @@ class Edges(Control):
     id = "edges"
     title = "Edges of the image"
     reference = "Control; Adebayo et al. 2018 (arXiv 1810.03292)"
-    flags = frozenset({"not-complete"})
+    flags = frozenset({"not-complete", "shows-picture"})
 
     def attribute(self, problems: Problems, probe: Probe) -> Attributions:
         """Maps that know the image but not the model."""

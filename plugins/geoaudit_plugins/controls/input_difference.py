@@ -13,7 +13,7 @@ class InputDifference(Control):
     id = "input-difference"
     title = "Difference from the baseline"
     reference = "Control"
-    flags = frozenset({"not-complete"})
+    flags = frozenset({"not-complete", "shows-picture"})
 
     def attribute(self, problems: Problems, probe: Probe) -> Attributions:
         """Maps that know image and baseline but not the model."""

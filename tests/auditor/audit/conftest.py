@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from geoaudit import registry
+from geoaudit.api import Cost
 from geoaudit.audit import execute
 from geoaudit.audit.execute import run_audit
 from geoaudit.audit.maps import MapWriter
@@ -30,8 +31,14 @@ class Listener:
     def stage(self, name: str, total: float) -> None:
         self.stages.append(name)
 
+    def working(self, on: str) -> None:
+        pass
+
     def advance(self, amount: float) -> None:
         pass
+
+    def meter(self, read: Callable[[], Cost]) -> None:
+        self.read = read
 
     def say(self, text: str) -> None:
         self.said.append(text)

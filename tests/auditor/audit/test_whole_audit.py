@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from geoaudit_reports import json_report, render_folder, write_report
-from geoaudit_reports.schema import SCHEMA_FILE
+from geoaudit_reports.schema import schema_file
 
 METHODS = ("gradient", "gradient-x-input", "integrated-gradients", "guided-ig")
 
@@ -85,7 +85,7 @@ def test_integrated_gradients_meets_its_tolerance(usual: Any) -> None:
 def test_the_report_follows_the_committed_schema(usual: Any) -> None:
     import jsonschema
 
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = json.loads(schema_file("report").read_text(encoding="utf-8"))
     told = json.loads(json_report.dumps(usual.report))
     jsonschema.validate(told, schema)
     told["parity"]["status"] = "GOOD"

@@ -88,7 +88,7 @@ def _audit(subject: Subject, conditions: Conditions, folder: Path) -> Outcome:
     )  # fmt: skip
     parity = _certificate(engines, inputs, settings)
     with MapWriter(folder / "maps") as writer:
-        work = Work(settings, plan, inputs, probe, writer, Silent(), _IDLE, thumbnails=False)
+        work = Work(settings, plan, inputs, probe, writer, Silent(), _IDLE, thumbnails=True)
         sample = work.run()
         with np.load(writer.keep()) as archive:
             arrays = {name: archive[name] for name in archive.files}
