@@ -1,0 +1,1 @@
+"""The commands beside the audit: one module each, a click command that parses, calls, prints and exits."""
