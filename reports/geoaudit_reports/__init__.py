@@ -8,44 +8,51 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoaudit.audit.result import Report
 
-__all__ = ["HTML_NAME", "JSON_NAME", "MAPS_NAME", "render_folder", "write_report"]
+__all__ = ["CHECKSUMS_NAME", "HTML_NAME", "JSON_NAME", "MAPS_NAME", "render_folder", "write_report"]
 
 JSON_NAME = "report.json"
 MAPS_NAME = "maps.npz"
 HTML_NAME = "report.html"
+CHECKSUMS_NAME = "SHA256SUMS"
 
 
 def render_folder(folder: Path) -> Path:
-    """Write `report.html` from the `report.json` and, where it exists, the `maps.npz` in `folder`.
+    """Write the HTML pages from the `report.json` and, where it exists, the `maps.npz` in `folder`.
+
+    `SHA256SUMS` is written last, over all files of the report; pages of an earlier rendering that are no longer
+    needed are removed.
 
     Returns:
-        The path of the HTML file, which is complete or not there at all.
+        The path of `report.html`; every page is complete or not there at all.
 
     Raises:
         UsageError: there is no report.json, it is no geoaudit report, or the maps file is damaged.
         OutputError: the folder cannot be written.
     """
-    from geoaudit_reports import json_report
-    from geoaudit_reports.files import write_atomically
-    from geoaudit_reports.html import render
+    from contextlib import nullcontext
+
+    from geoaudit_reports import checksums, html, json_report
+    from geoaudit_reports.files import make_folder, write_atomically
     from geoaudit_reports.maps import MapStore
 
     report = json_report.load(folder / JSON_NAME)
     maps_file = folder / MAPS_NAME
-    target = folder / HTML_NAME
-    if maps_file.exists():
-        with MapStore(maps_file) as maps:
-            write_atomically(target, render(report, maps))
-    else:
-        write_atomically(target, render(report, None))
-    return target
+    written = []
+    with MapStore(maps_file) if maps_file.exists() else nullcontext() as maps:
+        for name, text in html.pages(report, maps):
+            make_folder((folder / name).parent)
+            write_atomically(folder / name, text)
+            written.append(name)
+    html.remove_stale(folder, written)
+    checksums.write(folder, [JSON_NAME, *([MAPS_NAME] if maps_file.exists() else []), *written])
+    return folder / HTML_NAME
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write `report.json`, then `report.html`, into `folder`; the maps must lie there already.
+    """Write `report.json`, then everything that is made from it, into `folder`; the maps must lie there already.
 
     Returns:
-        The path of the HTML file.
+        The path of `report.html`.
 
     Raises:
         OutputError: the folder cannot be written.

@@ -52,17 +52,30 @@ class MapStore:
     ) -> None:
         self._archive.close()
 
+    def holds(self, image: str, method: str) -> bool:
+        """Whether the map of `method` on `image` is stored; reads nothing."""
+        return f"{image}/{method}" in self._names
+
+    def attribution(self, image: str, method: str) -> npt.NDArray[np.float32] | None:
+        """The map of `method` on `image` as it was scored: float32, the model's layout, signed; None if not stored.
+
+        Raises:
+            UsageError: the array is damaged or has no three axes.
+        """
+        values = self._read(f"{image}/{method}")
+        if values is not None and values.ndim != 3:
+            raise UsageError(str(self._path), f"{image}/{method} has {values.ndim} axes instead of 3", _WAY_OUT)
+        return values
+
     def summed_map(self, image: str, method: str, layout: Layout) -> npt.NDArray[np.float32] | None:
         """The map of `method` on `image`, summed over channels: float32 (h, w), signed; None if not stored.
 
         Raises:
             UsageError: the array is damaged or has no three axes.
         """
-        values = self._read(f"{image}/{method}")
+        values = self.attribution(image, method)
         if values is None:
             return None
-        if values.ndim != 3:
-            raise UsageError(str(self._path), f"{image}/{method} has {values.ndim} axes instead of 3", _WAY_OUT)
         summed: npt.NDArray[np.float32] = values.sum(axis=0 if layout == "NCHW" else 2, dtype=np.float32)
         return summed
 

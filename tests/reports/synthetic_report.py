@@ -43,6 +43,10 @@ CONTROLS: dict[str, tuple[str, float, float | None]] = {
 }
 NO_NCC = "attributions do not add up to Δf"
 NOT_APPLICABLE = "not applicable: needs gradients, and the audit is gradient-free"
+CONTEXT = (
+    "Sorts photographs on a conveyor; <b>operators</b> read the maps when a part is rejected.\n\n"
+    "Not for anything that concerns people."
+)
 METRICS = (
     *("ncc-violation", "srg", "infidelity", "sensitivity-n", "road", "pic-sic", "pic-aic", "deletion", "insertion"),
     *("comprehensiveness", "sufficiency", "log-odds", "patch-degradation", "path-cancellation"),
@@ -82,10 +86,61 @@ def build(images: int = len(IMAGES)) -> Report:
             "calibration": MORE["calibration"](),
             "gate": {"configured": False, "status": "not gated", "policy": None, "results": []},
             "limitations": ["Nine photographs: the ranking is indicative.", "One baseline (black)."],
+            "context": CONTEXT,
+            "maps": {"file": "maps.npz", "sha256": "a1" * 32},
             "sign_off": {},
             "exit_code": 0,
         }
     )
+
+
+def gated(verdict: str) -> Report:
+    """The same, judged by a policy: "PASS", "FAIL", or "WAIVED", which passes because somebody accepted a failure."""
+    told = build().model_dump(mode="json")
+    told["run"]["judged"] = "2026-03-02"
+    told["gate"] = {
+        "configured": True,
+        "status": "FAIL" if verdict == "FAIL" else "PASS",
+        "policy": "policy <b>.toml",
+        "title": "Conveyor, release 3",
+        "owner": "Quality & Safety",
+        "sha256": "b2" * 32,
+        "in_use": "integrated-gradients",
+        "results": _rules(verdict),
+    }
+    told["exit_code"] = 1 if verdict == "FAIL" else 0
+    return Report.model_validate(told)
+
+
+def _rules(verdict: str) -> list[dict[str, Any]]:
+    """Three rules that hold, one with a caution, and, unless all is well, two that do not."""
+    rules = [
+        _rule("images:minimum", "at least 9 images", "PASS", found="9 images", measured=9.0, minimum=9.0),
+        _rule("threshold:srg:integrated-gradients", "the mean of srg for integrated-gradients is at least 0.1", "PASS",
+              method="integrated-gradients", found="srg: mean 0.195", measured=0.195, minimum=0.1),
+        _rule("method:tier", "the method in use, integrated-gradients, has the tier caution", "WARN",
+              method="integrated-gradients", found="caution"),
+    ]  # fmt: skip
+    if verdict == "PASS":
+        return rules
+    stability = _rule("check:stability", f"the check stability passes {HOSTILE_LABEL}", "FAIL",
+                      method="integrated-gradients", found="FAIL: the map moves")  # fmt: skip
+    spread = _rule("threshold:ncc-violation", "ncc-violation is at most 0.9", "FAIL", measured=0.9951, maximum=0.9)
+    if verdict == "WAIVED":
+        given = {"owner": "A. Person", "reason": "known <i>since</i> release 2"}
+        stability |= {"status": "WAIVED", "waiver": {**given, "rule": "check:stability", "expires": "2026-06-30"}}
+        spread |= {"status": "WAIVED", "waiver": {**given, "rule": spread["id"], "expires": "2026-04-01"}}
+    else:
+        stability["waiver"] = {
+            "rule": "check:stability", "reason": "expired one", "owner": "A. Person", "expires": "2026-03-01",
+        }  # fmt: skip
+    return [*rules, stability, spread]
+
+
+def _rule(identity: str, rule: str, status: str, **more: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(("method", "measured", "minimum", "maximum", "waiver"))
+    told = {"id": identity, "rule": rule, "status": status, "found": "no number", "reason": f"It is {status}."}
+    return {**empty, **told, **more}
 
 
 def gradient_free() -> Report:
@@ -369,7 +424,7 @@ def _methods() -> list[dict[str, Any]]:
                 "plugin": "geoaudit 0.1.0",
                 "status": "ok",
                 "reason": None,
-                "flags": [],
+                "flags": ["shows-picture"] if identity in ("edges", "input-difference") else [],
                 "scores": _scores(srg, ncc),
                 "ncc_profile": [],
                 "readings": [],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -226,9 +228,9 @@ def test_rejections_name_the_gate_and_the_reason(sample: SimpleNamespace, report
 
     assert told() == () == told("edges", "random")
     (one,) = told("gradient", "edges")
-    assert one == "Gradient fails the gate “Model randomization” and is rejected, whatever the scores. It stays."
+    assert one == "Gradient fails the gate check “Model randomization” and is rejected, whatever the scores. It stays."
     (two,) = told("gradient", "guided-ig")
-    assert two.startswith("Gradient and Guided Integrated Gradients fail the gate “Model randomization” and are")
+    assert two.startswith("Gradient and Guided Integrated Gradients fail the gate check “Model randomization” and are")
     assert two.endswith(CHECKS["model-randomization"].failing)
     harmless = [_check(sample, "stability", "gradient", "FAIL")]
     assert sentences.rejections(_with(report, harmless)) == ()
@@ -261,7 +263,7 @@ def test_what_a_gate_says_of_controls_is_told(sample: SimpleNamespace, report: R
 
     assert told() == () == told(gradient="FAIL")
     assert told(edges="FAIL", center="FAIL", random="INCONCLUSIVE") == (
-        "The gate “Model randomization” fails these controls, as it should: edges and center. "
+        "The gate check “Model randomization” fails these controls, as it should: edges and center. "
         "No method is meant by that.",
     )
     expected, alarm = told(edges="FAIL", center="PASS", random="WARN")
@@ -273,8 +275,10 @@ def test_what_a_gate_says_of_controls_is_told(sample: SimpleNamespace, report: R
 def test_rejections_stand_out_on_the_first_screen(report: Report, page: str) -> None:
     first_screen = page[page.index('<header id="summary"') : page.index("</header>")]
     (told,) = sentences.rejections(report)
-    assert '<p class="gate bad">Gradient fails the gate' in first_screen
-    assert first_screen.count("fails the gate") == 1 and told.startswith("Gradient fails")
+    place = first_screen.index("<dt>Not to be relied on</dt>")
+    words = html.unescape(re.sub(r"<[^>]*>", "", first_screen[place : first_screen.index("<dt>How sure</dt>")]))
+    assert told in words
+    assert told.startswith("Gradient fails the gate check") and words.count("fails the gate check") == 1
 
 
 @pytest.mark.parametrize(

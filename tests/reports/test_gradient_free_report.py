@@ -13,7 +13,7 @@ from geoaudit.audit.result import Report
 from geoaudit.terminal import summary
 from geoaudit_reports import json_report, write_report
 from geoaudit_reports.html.views import cards, facts, findings, page, ranking
-from geoaudit_reports.html.views.gallery import _ordered
+from geoaudit_reports.html.views.images import gather
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_skipped_control_is_not_applicable_either(free: Report) -> None:
 def test_skipped_methods_have_no_map_no_rank_and_no_curve(free: Report) -> None:
     idle = {m.id for m in free.methods if m.status == "skipped"}
     assert len(idle) == 4
-    assert not idle & {m.id for m in _ordered(free)}
+    assert not idle & {m.id for m in gather(free).methods}
     names = {cell.note for row in ranking.table(free).rows for cell in row.cells if cell.kind == "head"}
     assert "occlusion" in names
     assert not idle & names

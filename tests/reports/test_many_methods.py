@@ -17,8 +17,7 @@ from geoaudit.flags import MEANINGS
 from geoaudit.terminal import summary
 from geoaudit_reports import write_report
 from geoaudit_reports.html import sentences
-from geoaudit_reports.html.views import cards, facts, gallery, graphics, learning, ranking
-from geoaudit_reports.maps import MapStore
+from geoaudit_reports.html.views import cards, facts, graphics, learning, ranking
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +54,13 @@ def test_long_lists_of_names_are_counted(text: str, crowd: Report) -> None:
     assert sentences.headline(four).startswith("Agi, Blur Ig, Expected Gradients and Geodesic Ig Knn can be")
 
 
-def test_standings_comparisons_and_pictures_are_folded_and_all_there(text: str, crowd: Report, place: Path) -> None:
+def test_standings_comparisons_and_pictures_are_folded_and_all_there(text: str) -> None:
     standings = re.findall(r'<ol class="standings">(.*?)</ol>', text, flags=re.DOTALL)
     assert [part.count("<li>") for part in standings] == [10, 10]
     assert '<details class="more"><summary>10 more</summary>' in text
     assert '<details class="more"><summary>All 190 comparisons of two methods</summary>' in text
-    with MapStore(place / "maps.npz") as maps:
-        found = gallery.build(crowd, maps, 24).images
-    assert [image.open for image in found] == [True, True, *[False] * 6]
-    assert text.count('<details class="shots" open>') == 2
-    assert text.count('<details class="shots">') == 6
+    assert len(re.findall(r'<details class="shots" id="image-\d+" open>', text)) == 2
+    assert len(re.findall(r'<details class="shots" id="image-\d+">', text)) == 6
 
 
 def test_inverted_controls_are_cards_in_one_fold_and_in_no_table_of_methods(text: str, crowd: Report) -> None:
@@ -75,7 +71,7 @@ def test_inverted_controls_are_cards_in_one_fold_and_in_no_table_of_methods(text
         assert chart is not None and "inverted:" not in chart.svg
     fold = text[text.index("Inverted controls (20)") : text.index('<section id="checks"')]
     assert fold.count('<details class="card control">') == 20
-    assert fold.count("inverted:agi") == 1
+    assert fold.count("<code>inverted:agi</code>") == 1
 
 
 def test_another_seed_and_another_image_are_told_apart(crowd: Report, text: str) -> None:

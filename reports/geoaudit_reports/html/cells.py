@@ -32,6 +32,7 @@ class Cell:
         kind: how it is set.
         badges: shown before the text.
         shade: a step of the heat scale, from "m3" (opposite) over "z" to "p3" (the same); empty for none.
+        link: where the text leads, such as "#gate"; empty for nowhere.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Cell:
     kind: Literal["text", "number", "code", "head"] = "text"
     badges: tuple[Badge, ...] = ()
     shade: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,13 @@ TIERS = {
     "caution": Badge("caution", "!", "warn"),
     "rejected": Badge("rejected", "\u2715", "bad"),
 }
+RULINGS = {
+    "PASS": BADGES[Status.PASS],
+    "WARN": BADGES[Status.WARN],
+    "FAIL": BADGES[Status.FAIL],
+    "WAIVED": Badge("WAIVED", "\u270e", "warn"),
+}
+"""What becomes of a rule of the policy."""
 CONTROL = Badge("control", "\u25cb", "quiet")
 PARETO = Badge("Pareto front", "\u25c6", "quiet")
 

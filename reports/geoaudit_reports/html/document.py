@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from geoaudit_reports.html.plain import plain
 from geoaudit_reports.html.tiles import palette
 from geoaudit_reports.html.views.gallery import Gallery
+from geoaudit_reports.html.views.gallery_page import GalleryPage
+from geoaudit_reports.html.views.image_table import ImageTable
 from geoaudit_reports.html.views.page import SECTIONS, Page
 
 
-def fill(page: Page, gallery: Gallery) -> str:
-    """The HTML document of `page` and `gallery`."""
-    styles = [_asset("report.css"), _asset("print.css"), _pictures(gallery)]
+def fill(page: Page, gallery: Gallery, images: ImageTable) -> str:
+    """report.html as a document."""
+    return _document("page.html", gallery, page=page, images=images, sections=SECTIONS)
+
+
+def fill_gallery_page(page: GalleryPage, gallery: Gallery) -> str:
+    """A gallery page as a document."""
+    return _document("gallery_page.html", gallery, page=page)
+
+
+def fill_template(template: str, **content: object) -> str:
+    """A page without photographs, in the same frame and under the same policy."""
+    return _framed(template, [], content)
+
+
+def _document(template: str, gallery: Gallery, **content: object) -> str:
+    return _framed(template, [_pictures(gallery)], {"gallery": gallery, **content})
+
+
+def _framed(template: str, pictures: list[str], content: Mapping[str, object]) -> str:
+    styles = [_asset("report.css"), _asset("print.css"), *pictures]
     script = _asset("report.js")
-    return _environment().get_template("page.html").render(
-        page=page,
-        gallery=gallery,
-        sections=SECTIONS,
+    return _environment().get_template(template).render(
         policy=_policy(styles, script),
         styles=[Markup(style) for style in styles],
         script=Markup(script),
+        **content,
     )  # fmt: skip
 
 
@@ -35,6 +55,7 @@ def _environment() -> Environment:
         loader=PackageLoader("geoaudit_reports.html", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 MINUS = "\u2212"
@@ -88,21 +88,27 @@ def moment(text: str) -> str:
         found = datetime.fromisoformat(text)
     except ValueError:
         return text
-    months = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ]
-    return f"{found.day} {months[found.month - 1]} {found.year}, {found:%H:%M}\u00a0UTC"
+    if found.tzinfo is not None:
+        found = found.astimezone(UTC)
+    return f"{_date(found)}, {found:%H:%M}\u00a0UTC"
+
+
+def day(text: str) -> str:
+    """An ISO 8601 date, or the date of a time, as 22 November 2026; anything else as it is."""
+    try:
+        return _date(datetime.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def _date(found: datetime) -> str:
+    return f"{found.day} {_MONTHS[found.month - 1]} {found.year}"
 
 
 def setting(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,9 @@ from PIL import Image
 
 LEVELS = 31  # odd, so that zero has a colour of its own; more levels cost bytes that nobody sees
 PERCENTILE = 99.0
+# Runs and Huffman codes only: a map repeats itself too little for longer matches to repay their search.  Measured on
+# maps of 224 px: a tenth of the time of the closest search for 6 % more bytes.
+_STRATEGY = zlib.Z_RLE
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,16 @@ def map_tile(summed: npt.NDArray[np.float32], side: int) -> Tile | None:
     indexed = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
     indexed.putpalette([value for colour in palette() for value in colour])
     buffer = io.BytesIO()
-    indexed.save(buffer, format="PNG", optimize=True)
+    indexed.save(buffer, format="PNG", compress_level=6, compress_type=_STRATEGY)
     return Tile(_uri("image/png", buffer.getvalue()), limit)
+
+
+def most_tile_bytes(side: int) -> int:
+    """The length of a tile's data URI, at most, for maps of `side` by `side` pixels, whatever they show.
+
+    31 levels need 5 bits a pixel at most, coded symbol by symbol; each row and each block of codes adds a little.
+    """
+    return -(-int(side * side * 5.4 / 8 + 2 * side + 400) * 4 // 3)
 
 
 def photo_uri(pixels: npt.NDArray[np.uint8], side: int) -> str:

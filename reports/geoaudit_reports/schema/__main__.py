@@ -1,10 +1,11 @@
-"""`python -m geoaudit_reports.schema` writes the schema again after the report model has changed."""
+"""`python -m geoaudit_reports.schema` writes the schemas again after a model has changed."""
 
 from __future__ import annotations
 
 from geoaudit_reports.files import write_atomically
-from geoaudit_reports.schema import SCHEMA_FILE, generate
+from geoaudit_reports.schema import SCHEMAS, generate, schema_file
 
 if __name__ == "__main__":
-    write_atomically(SCHEMA_FILE, generate())
-    print(SCHEMA_FILE)
+    for name in SCHEMAS:
+        write_atomically(schema_file(name), generate(name))
+        print(schema_file(name))

@@ -1,60 +1,61 @@
-"""One card a method or control: scores, parameters, cost, and what is known against it."""
+"""One card a method or control: everything that is known about it in one place."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from statistics import median
 
-from geoaudit.audit.result import CostInfo, MethodResult, PerImage, Report, WalkInfo
+from geoaudit.api import Status
+from geoaudit.audit.result import CheckResult, Curve, MethodResult, PerImage, RankingEntry, Report
 from geoaudit.flags import MEANINGS
-from geoaudit_reports.html.cells import (
-    CONTROL,
-    TIERS,
-    Badge,
-    Cell,
-    Column,
-    Fact,
-    Row,
-    Table,
-    code,
-    interval,
-    number,
-    status,
-    text,
-)
-from geoaudit_reports.html.formats import (
-    count,
-    decimal,
-    duration,
-    for_metric,
-    listing,
-    percent,
-    setting,
-    significant,
-)
+from geoaudit_reports.html.cells import CONTROL, PARETO, TIERS, Badge, Fact, Table
 from geoaudit_reports.html.sentences import luck, sentence, why
-from geoaudit_reports.html.words import CONTROLS, FAMILY_LIMITS, INVERTED, METRICS, is_inverted
-
-_ORDERS = {"magnitude": "by summed magnitude", "signed": "by signed sum"}
-_DIRECTION = {True: "higher is better", False: "lower is better", None: "no direction"}
+from geoaudit_reports.html.views import card_facts, card_tables, policy
+from geoaudit_reports.html.words import CONTROLS, FAMILY_LIMITS, INVERTED, is_inverted
 
 
 @dataclass(frozen=True)
 class Card:
-    """One method."""
+    """One method.
+
+    Attributes:
+        id, title, control: of the method.
+        badges: its tier, and whether it is on the Pareto front or in use.
+        why: the tier's reasons, or what a control is.
+        place: its position in words; empty for what has none.
+        maps: whether it has maps to look at.
+        scores, readings, seeds, masking: what was measured; None where it was not.
+        luck: what another seed does to it; None for what uses no random numbers.
+        findings: of the checks.
+        policy: what the policy asks of it; None where it asks nothing.
+        notes: what it found out itself.
+        parameters: None where it has none.
+        facts, limits: where it is from, what it cost, and what is known against it.
+    """
 
     id: str
     title: str
     control: bool
-    badge: Badge
+    badges: tuple[Badge, ...]
     why: str
+    place: str
+    maps: bool
     scores: Table
     readings: Table | None
     seeds: Table | None
+    masking: Table | None
     luck: str | None
+    findings: Table
+    policy: Table | None
     notes: tuple[str, ...]
+    parameters: Table | None
     facts: tuple[Fact, ...]
     limits: tuple[str, ...]
+
+    @property
+    def badge(self) -> Badge:
+        """The verdict."""
+        return self.badges[0]
 
     @property
     def inverted(self) -> bool:
@@ -62,152 +63,96 @@ class Card:
         return is_inverted(self.id)
 
 
-def build(report: Report) -> tuple[Card, ...]:
-    """Ranked methods first, in their order, then the rest by id, then controls."""
+def build(report: Report, anchors: frozenset[str] = frozenset()) -> tuple[Card, ...]:
+    """The method in use first, then ranked methods in their order, then the rest by id, then controls.
+
+    Args:
+        report: what to show.
+        anchors: ids of the checks that have a block of their own to link to.
+    """
     entries = {e.method: e for e in report.ranking.entries}
-    place = {method: number_ for number_, method in enumerate(entries)}
-    walks: dict[str, list[PerImage]] = {}
+    place = {method: number for number, method in enumerate(entries)}
+    if report.gate.in_use in place:
+        place[report.gate.in_use] = -1
+    walks: dict[str, list[PerImage]] = defaultdict(list)
     for row in report.per_image:
-        walks.setdefault(row.method, []).append(row)
-    cards = []
-    for method in sorted(report.methods, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id)):
-        entry = entries.get(method.id)
-        badge = TIERS[entry.tier] if entry else CONTROL
-        reason = why(entry) if entry else _control_meaning(method)
-        if not entry and (method.kind == "method" or method.status == "skipped"):
-            badge, reason = _unranked(method)
-        cards.append(
-            Card(
-                method.id, method.title, method.kind == "control", badge, reason, _scores(method),
-                _readings(method), _seeds(method), luck(method), tuple(map(sentence, method.notes)),
-                _facts(method, walks.get(method.id, [])), _limits(method),
-            )
-        )  # fmt: skip
-    return tuple(cards)
+        walks[row.method].append(row)
+    checks: dict[str, list[CheckResult]] = defaultdict(list)
+    for check in report.checks:
+        checks[check.method or ""].append(check)
+    curves: dict[str, list[Curve]] = defaultdict(list)
+    for curve in report.curves:
+        curves[curve.method].append(curve)
+    order = sorted(report.methods, key=lambda m: (m.kind == "control", place.get(m.id, len(place)), m.id))
+    return tuple(
+        _card(report, m, entries.get(m.id), walks[m.id], card_tables.masking(curves[m.id]),
+              card_tables.findings(checks[m.id], m.kind == "control", anchors))
+        for m in order
+    )  # fmt: skip
 
 
-def _unranked(method: MethodResult) -> tuple[Badge, str]:
+def _card(
+    report: Report, method: MethodResult, entry: RankingEntry | None, rows: list[PerImage], masking: Table | None,
+    findings: Table,
+) -> Card:  # fmt: skip
+    badge, reason = _verdict(method, entry)
+    extra = (*([PARETO] if entry and entry.pareto else []), *([IN_USE] if method.id == report.gate.in_use else []))
+    return Card(
+        id=method.id,
+        title=method.title,
+        control=method.kind == "control",
+        badges=(badge, *extra),
+        why=reason,
+        place=_place(report, entry),
+        maps=method.status == "ok" and not is_inverted(method.id),
+        scores=card_tables.scores(method, unfit(report)),
+        readings=card_tables.readings(method),
+        seeds=card_tables.seeds(method),
+        masking=None if is_inverted(method.id) else masking,
+        luck=luck(method),
+        findings=findings,
+        policy=policy.of_method(report, method.id),
+        notes=tuple(map(sentence, method.notes)),
+        parameters=card_facts.parameters(report, method),
+        facts=card_facts.facts(method, rows),
+        limits=_limits(method),
+    )
+
+
+IN_USE = Badge("in use", "\u2605", "quiet")
+"""The method whose maps are shown to people, as the policy says."""
+
+
+def _verdict(method: MethodResult, entry: RankingEntry | None) -> tuple[Badge, str]:
     if method.status == "skipped":
         return Badge("not applicable", "–", "quiet"), sentence(method.reason or "it was not run")
-    return Badge("not ranked", "–", "quiet"), method.reason or "Not among the ranked methods."
+    if entry is not None:
+        return TIERS[entry.tier], why(entry)
+    if method.kind == "method":
+        return Badge("not ranked", "–", "quiet"), sentence(method.reason or "not among the ranked methods")
+    return CONTROL, INVERTED if is_inverted(method.id) else CONTROLS.get(method.id, "A control.")
 
 
-def _control_meaning(method: MethodResult) -> str:
-    return INVERTED if is_inverted(method.id) else CONTROLS.get(method.id, "A control.")
+def unfit(report: Report) -> frozenset[str]:
+    """The metrics that failed their own test on this model."""
+    return frozenset(h.metric for h in report.metric_health if h.status in (Status.FAIL, Status.ERROR))
 
 
-def _scores(method: MethodResult) -> Table:
-    body = []
-    for metric, score in sorted(method.scores.items()):
-        form = for_metric(metric)
-        reason = score.reason or f"{score.status.value.lower()}: no image has a value"
-        body.append(
-            Row(
-                (
-                    Cell(METRICS.get(metric, metric), _DIRECTION[score.higher_is_better], metric, "head"),
-                    interval(score.mean, score.ci_low, score.ci_high, form, reason),
-                    number(score.median, form, reason),
-                    number(score.n, count, note=f"{score.missing} missing" if score.missing else ""),
-                    status(score.status, score.reason or ""),
-                )
+def _place(report: Report, entry: RankingEntry | None) -> str:
+    if entry is None:
+        return ""
+    parts = [f"Position {entry.position} of {len(report.ranking.entries)}"]
+    for name, found in (("NCC", entry.ncc), ("SRG", entry.faithfulness)):
+        if found.rank is not None:
+            ends = (
+                ""
+                if found.rank_low is None or found.rank_high is None
+                else (f" (95 % interval {found.rank_low:.1f} to {found.rank_high:.1f})")
             )
-        )
-    columns = (
-        Column("Metric"), Column("Mean", True, "95 % interval"), Column("Median", True),
-        Column("Images", True), Column("Status"),
-    )  # fmt: skip
-    empty = f"No scores: {method.reason or 'nothing was measured'}"
-    return Table(f"Scores of {method.title} over the images", columns, tuple(body), empty)
-
-
-def _readings(method: MethodResult) -> Table | None:
-    if not method.readings:
-        return None
-    regions = sorted({reading.region for reading in method.readings})
-    found: dict[tuple[str, int], float] = {(r.order, r.region): r.srg for r in method.readings}
-    orders = [order for order in _ORDERS if any(key[0] == order for key in found)]
-    body = tuple(
-        Row(
-            (
-                text(_ORDERS[order]),
-                *(number(found.get((order, r)), decimal, "not read this way") for r in regions),
-            )
-        )
-        for order in orders
-    )
-    columns = (Column("Regions ordered"), *(Column(f"{region} px", True) for region in regions))
-    return Table("SRG read other ways: region size and order", columns, body)
-
-
-def _seeds(method: MethodResult) -> Table | None:
-    """The spread over seeds beside that over images; None where there is none to show."""
-    found = method.seeds
-    if found is None or len(found.seeds) < 2:
-        return None
-    body = tuple(
-        Row(
-            (
-                Cell(METRICS.get(s.metric, s.metric), "", s.metric, "head"),
-                number(s.seed_sd, for_metric(s.metric), "no image has all scores"),
-                number(s.image_sd, for_metric(s.metric), "fewer than two images"),
-            )
-        )
-        for s in found.spread
-        if s.seed_sd is not None or s.image_sd is not None
-    )
-    columns = (Column("Metric"), Column("Seed", True, "standard deviation"), Column("Image", True, "likewise"))
-    seeds = listing([str(seed) for seed in found.seeds])
-    shown = "the first image" if found.images == 1 else f"the first {count(found.images)} images"
-    return Table(f"What moves a score: the seed (seeds {seeds} on {shown}) and the image", columns, body)
-
-
-def _facts(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
-    parameters = [Fact(f"parameter {name}", code(setting(value))) for name, value in sorted(method.parameters.items())]
-    outcome = text("ok") if method.status == "ok" else text(method.status, method.reason or "no reason was recorded")
-    return (
-        Fact("Reference", text(method.reference or "none given")),
-        Fact("Family", text(method.family)),
-        Fact("Provided by", text(method.plugin)),
-        Fact("Outcome", outcome),
-        Fact("Cost", _cost(method.cost, "for all images")),
-        *([Fact("Cost of the repeats", _cost(method.seeds.cost, "for other seeds"))] if method.seeds else []),
-        *_walk_facts([row.walk for row in rows if row.walk is not None]),
-        *_own_start(method, rows),
-        *parameters,
-    )
-
-
-def _cost(cost: CostInfo, what_for: str) -> Cell:
-    spent = f"{count(cost.gradients)} gradients, {count(cost.forwards)} forwards"
-    return text(spent, f"{duration(cost.seconds)} {what_for}")
-
-
-def _walk_facts(walks: list[WalkInfo]) -> tuple[Fact, ...]:
-    if not walks:
-        return ()
-    bars = [w.error_bar for w in walks if w.error_bar is not None]
-    misses = [w.completeness_error for w in walks if w.completeness_error is not None]
-    unclear = "Δf too small to divide by on every image"
-    met = sum(w.met for w in walks)
-    return (
-        Fact("Error bar, worst image", number(max(bars, default=None), percent, unclear)),
-        Fact("Completeness error, worst image", number(max(misses, default=None), percent, unclear)),
-        Fact("Tolerance met", text(f"{met} of {len(walks)} images")),
-        Fact("Gradients an image", text(count(sum(w.gradients for w in walks) / len(walks)), "mean")),
-    )
-
-
-def _own_start(method: MethodResult, rows: list[PerImage]) -> tuple[Fact, ...]:
-    """What the method's maps add up to, where that is not the run's Δf."""
-    own = [row.walk.delta_f for row in rows if row.walk is not None and row.walk.delta_f is not None]
-    if "own-baseline" not in method.flags or not own:
-        return ()
-    usual = median(row.delta_f for row in rows)
-    return (Fact("Δf from its own start", number(median(own), significant, note=_beside(usual))),)
-
-
-def _beside(usual: float) -> str:
-    return f"median over images; {significant(usual)} from the run's baseline"
+            parts.append(f"mean {name} rank {found.rank:.1f}{ends}")
+    if entry.p_best is not None:
+        parts.append(f"first in {100 * entry.p_best:.0f} % of the bootstrap samples")
+    return sentence("; ".join(parts))
 
 
 def _limits(method: MethodResult) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def matrix(report: Report) -> Table:
     """Methods and controls in rows, checks of methods in columns."""
     subjects, results = _subjects(report), _by_check(report, of_methods=True)
     columns = [Column("Method")]
-    columns += [Column(title_of(found[0]), hint="gate" if found[0].gate else "") for found in results.values()]
+    columns += [Column(title_of(found[0]), hint="gate check" if found[0].gate else "") for found in results.values()]
     body = []
     for subject, control in subjects:
         cells = [_cell([c for c in found if c.method == subject], control) for found in results.values()]

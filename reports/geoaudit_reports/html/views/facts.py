@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from geoaudit.api import Status
 from geoaudit.audit.result import AutoencoderInfo, Report, Sourced, TensorInfo
-from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, number, rows, status, text
-from geoaudit_reports.html.formats import DASH, count, duration, moment, setting, share, significant, size
+from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, head, rows, status, text
+from geoaudit_reports.html.formats import DASH, count, setting, significant, size
 from geoaudit_reports.html.words import KINDS
 
 
@@ -83,77 +83,7 @@ def _channels(values: list[float] | None, reason: str) -> Cell:
     return Cell(DASH, reason) if values is None else text(", ".join(significant(value) for value in values))
 
 
-def images(report: Report) -> Table:
-    """Every audited image."""
-    cells = [
-        (
-            Cell(i.id, i.sha256[:12] + "…", i.id, "head"),
-            text(i.target_name or f"class {i.target}", f"class {i.target}" if i.target_name else ""),
-            number(i.probability, share),
-            Cell(DASH, "not recorded") if i.predicted is None else text(f"class {i.predicted}"),
-            Cell(DASH, "no true label") if i.label is None else text(f"class {i.label}"),
-            text("; ".join(i.notes) or "none"),
-        )
-        for i in report.data.images
-    ]  # fmt: skip
-    columns = (
-        Column("Image"),
-        Column("Target"),
-        Column("Probability", True),
-        Column("Predicted"),
-        Column("Label"),
-        Column("Notes"),
-    )
-    return Table("Audited images", columns, rows(cells), "No image was audited.")
-
-
-def skipped(report: Report) -> Table:
-    """What was left out."""
-    cells = [(code(s.file), text(s.reason)) for s in report.data.skipped]
-    return Table("Left out, and why", (Column("File"), Column("Reason")), rows(cells), "No file was skipped.")
-
-
-def provenance(report: Report) -> tuple[Fact, ...]:
-    """When, where, by what, from what."""
-    run = report.run
-    host = [Fact(f"host {name}", text(value)) for name, value in sorted(run.host.items())]
-    announced = number(run.estimate_seconds, duration, "no estimate was announced")
-    return (
-        Fact("Command", code(" ".join(run.command))),
-        Fact(
-            "Tool",
-            text(f"{report.tool.name} {report.tool.version}", f"report schema {report.schema_version}"),
-        ),
-        Fact("Started", text(moment(run.started))),
-        Fact("Finished", text(moment(run.finished))),
-        Fact("Took", text(duration(run.seconds))),
-        Fact("Announced beforehand", announced),
-        Fact("Seed", code(str(run.seed))),
-        Fact("Budget", text(run.budget)),
-        Fact("Device", text(run.device)),
-        Fact("Exit code", code(str(report.exit_code))),
-        Fact("Model sha256", code(report.model.sha256)),
-        Fact("Image manifest sha256", code(report.data.manifest_sha256)),
-        *host,
-    )
-
-
 def spending(report: Report) -> tuple[Fact, ...]:
     """What the budget meant, as it was announced before the run."""
     parts = (line.partition(": ") for line in report.run.spending)
     return tuple(Fact(name if told else "", text(told or name)) for name, _, told in parts)
-
-
-def packages(report: Report) -> Table:
-    """Versions of what was used."""
-    cells = [(code(name), code(version)) for name, version in sorted(report.run.packages.items())]
-    return Table("Packages", (Column("Package"), Column("Version")), rows(cells), "No versions were recorded.")
-
-
-def sign_off(report: Report) -> tuple[Fact, ...]:
-    """For the responsible person; empty lines to be filled in by hand."""
-    s = report.sign_off
-    return tuple(
-        Fact(name, text(value))
-        for name, value in (("Name", s.name), ("Role", s.role), ("Date", s.date), ("Signature", s.signature))
-    )

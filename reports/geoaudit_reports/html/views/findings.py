@@ -1,4 +1,4 @@
-"""Metric health, calibration, gate, parity, and images without a score."""
+"""Metric health, calibration, parity, and where labels came from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from dataclasses import dataclass
 
 from geoaudit.api import Status
 from geoaudit.audit.result import CalibrationCase, Report
-from geoaudit_reports.html.cells import Column, Fact, Table, code, number, rows, status, text
-from geoaudit_reports.html.formats import count, percent, setting, share, significant
+from geoaudit_reports.html.cells import Cell, Column, Fact, Table, code, number, rows, status, text
+from geoaudit_reports.html.formats import count, percent, share, significant
+from geoaudit_reports.html.sentences import sentence
 from geoaudit_reports.html.words import METRICS
 
 
 def health(report: Report) -> Table:
     """Whether each metric can be believed on this model."""
-    cells = [(text(METRICS.get(h.metric, h.metric)), status(h.status), text(h.reason)) for h in report.metric_health]
+    cells = [
+        (
+            Cell(
+                METRICS.get(h.metric, h.metric),
+                sort=h.metric,
+                link=f"#glossary-{h.metric}" if h.metric in METRICS else "",
+            ),
+            status(h.status),
+            text(sentence(h.reason)),
+        )
+        for h in report.metric_health
+    ]
     caption = "A healthy metric puts inverted maps below the methods' own and below a random one"
     return Table(caption, (Column("Metric"), Column("Status"), Column("Reason")), rows(cells), "Not examined.")
 
@@ -94,14 +106,6 @@ def _numbers(values: dict[str, float | list[float]]) -> str:
     return "; ".join(parts)
 
 
-def gate(report: Report) -> Table:
-    """The policy's rules and what they found."""
-    keys = sorted({key for result in report.gate.results for key in result})
-    cells = [[text(setting(result.get(key))) for key in keys] for result in report.gate.results]
-    columns = tuple(Column(key.replace("_", " ")) for key in keys)
-    return Table("The policy's rules", columns, rows(cells), "No rule was applied: no policy was configured.")
-
-
 def parity(report: Report) -> tuple[Fact, ...]:
     """The certificate."""
     p = report.parity
@@ -125,27 +129,6 @@ def parity(report: Report) -> tuple[Fact, ...]:
                     f"over {p.gradient.directions} directions, finite differences of onnxruntime")),
         Fact("First tensor that differs", first),
     )  # fmt: skip
-
-
-def unscored(report: Report) -> Table:
-    """Per-image results other than PASS, grouped: nothing is dropped in silence."""
-    groups: dict[tuple[str, Status, str], list[str]] = {}
-    for row in report.per_image:
-        if row.status is not Status.PASS:
-            key = (row.method, row.status, row.reason or "no reason was recorded")
-            groups.setdefault(key, []).append(row.image)
-    cells = [
-        (code(method), status(verdict), text(reason), number(len(images), count), text(_some(images)))
-        for (method, verdict, reason), images in sorted(groups.items())
-    ]
-    columns = (Column("Method"), Column("Status"), Column("Reason"), Column("Images", True), Column("Which"))
-    caption = "Per-image results that are not PASS"
-    return Table(caption, columns, rows(cells), "Every method has every score on every image.")
-
-
-def _some(images: list[str]) -> str:
-    rest = len(images) - 5
-    return ", ".join(sorted(images)[:5]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def accuracy(report: Report) -> tuple[Fact, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from geoaudit.audit.result import Report
 from geoaudit_reports.html.cells import Column, Fact, Table, code, rows, text
 from geoaudit_reports.html.formats import count, listing
+from geoaudit_reports.html.sentences import sentence
 
 
 def facts(report: Report) -> tuple[Fact, ...]:
@@ -28,5 +29,5 @@ def skipped(report: Report) -> Table | None:
     found = report.data.calibration
     if found is None or not found.skipped:
         return None
-    cells = [(code(s.file), text(s.reason)) for s in found.skipped]
-    return Table("Not learned from, and why", (Column("File"), Column("Reason")), rows(cells))
+    cells = [(code(s.file), text(sentence(s.reason))) for s in found.skipped]
+    return Table("Pictures that methods did not learn from", (Column("File"), Column("Reason")), rows(cells))

@@ -8,18 +8,22 @@ from geoaudit.audit.result import Report
 from geoaudit_reports.html import sentences
 from geoaudit_reports.html.cells import Fact, Table
 from geoaudit_reports.html.charts.canvas import Chart
-from geoaudit_reports.html.glossary import GLOSSARY
 from geoaudit_reports.html.views import (
     cards,
     checks,
     curves,
     facts,
     findings,
+    glossary_words,
     graphics,
     learning,
+    left_out,
     overview,
+    policy,
+    provenance,
     ranking,
     robustness,
+    sign_off,
     summary,
 )
 
@@ -42,8 +46,9 @@ SECTIONS = (
     Section("tests", "Statistical tests"),
     Section("robustness", "Agreement and robustness"),
     Section("instruments", "Health of the metrics and calibration"),
-    Section("gate", "Gate"),
-    Section("model", "Model, conversion and parity"),
+    Section("gate", "Policy"),
+    Section("left-out", "What was left out"),
+    Section("model", "Intended use, model, conversion and parity"),
     Section("input", "Preprocessing and baseline"),
     Section("images", "Images and labels"),
     Section("options", "Options"),
@@ -75,14 +80,16 @@ class Page:
     check_matrix: Table
     model_checks: Table
     check_blocks: tuple[checks.Block, ...]
-    unscored: Table
     health: Table
     calibrated: str
     calibration: tuple[findings.Cases, ...]
     friedman: Table
     pairwise: Table
     robustness: robustness.Robustness
-    gate: Table
+    policy: policy.Policy
+    gate_commands: tuple[Fact, ...]
+    left_out: left_out.LeftOut
+    context: tuple[str, ...]
     model: tuple[Fact, ...]
     conversion: tuple[Fact, ...]
     parity: tuple[Fact, ...]
@@ -90,20 +97,22 @@ class Page:
     baseline: tuple[Fact, ...]
     labels: tuple[Fact, ...]
     learned: tuple[Fact, ...]
-    unlearned: Table | None
-    images: Table
-    skipped: Table
     options: Table
     spending: tuple[Fact, ...]
     limitations: tuple[str, ...]
-    glossary: tuple[tuple[str, str, str], ...]
+    no_conclusion: str
+    glossary: tuple[glossary_words.Group, ...]
     provenance: tuple[Fact, ...]
+    digests: tuple[Fact, ...]
+    determinism: str
+    checking: tuple[Fact, ...]
     packages: Table
-    sign_off: tuple[Fact, ...]
+    sign_off: sign_off.SignOff
 
 
 def build(report: Report) -> Page:
     """Turn the report into what is shown."""
+    blocks = checks.blocks(report)
     charts = (
         graphics.tradeoff_chart(report), graphics.srg_chart(report),
         graphics.cancellation_chart(report), curves.profile_chart(report),
@@ -116,6 +125,8 @@ def build(report: Report) -> Page:
         ranking_rule=report.ranking.rule,
         ranking_sentences=sentences.together(
             [
+                sentences.audited(report),
+                sentences.certainty(report),
                 sentences.not_applicable(report),
                 sentences.without_walk(report),
                 sentences.own_start(report),
@@ -125,21 +136,23 @@ def build(report: Report) -> Page:
         ),
         faithfulness_charts=tuple(chart for chart in charts if chart is not None),
         curve_charts=curves.curve_charts(report),
-        cards=cards.build(report),
+        cards=cards.build(report, frozenset(block.id for block in blocks)),
         overview=overview.table(report),
         rejections=sentences.rejections(report),
         control_verdicts=sentences.controls_told(report),
         check_matrix=checks.matrix(report),
         model_checks=checks.of_the_model(report),
-        check_blocks=checks.blocks(report),
-        unscored=findings.unscored(report),
+        check_blocks=blocks,
         health=findings.health(report),
         calibrated=findings.calibrated(report),
         calibration=findings.calibration(report),
         friedman=ranking.friedman(report),
         pairwise=ranking.pairwise(report),
         robustness=robustness.build(report),
-        gate=findings.gate(report),
+        policy=policy.build(report),
+        gate_commands=provenance.gate_commands(),
+        left_out=left_out.build(report),
+        context=tuple(line.strip() for line in (report.context or "").splitlines() if line.strip()),
         model=facts.model(report),
         conversion=facts.conversion(report),
         parity=findings.parity(report),
@@ -147,14 +160,15 @@ def build(report: Report) -> Page:
         baseline=facts.baseline(report),
         labels=findings.accuracy(report),
         learned=learning.facts(report),
-        unlearned=learning.skipped(report),
-        images=facts.images(report),
-        skipped=facts.skipped(report),
         options=facts.sourced(_SOURCED, report.config, "No options were recorded."),
         spending=facts.spending(report),
         limitations=tuple(report.limitations),
-        glossary=GLOSSARY,
-        provenance=facts.provenance(report),
-        packages=facts.packages(report),
-        sign_off=facts.sign_off(report),
+        no_conclusion=sentences.no_conclusion(report),
+        glossary=glossary_words.build(report),
+        provenance=provenance.run(report),
+        digests=provenance.digests(report),
+        determinism=provenance.DETERMINISM,
+        checking=provenance.checking(report),
+        packages=provenance.packages(report),
+        sign_off=sign_off.build(report),
     )
