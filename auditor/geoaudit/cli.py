@@ -5,21 +5,27 @@ Heavy libraries are imported inside the commands, so that --help and completion 
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from geoaudit import __version__
 from geoaudit.command import DefaultGroup, audit_options, build_settings, inspect_options, preset_environment
+from geoaudit.commands.audit import run
+from geoaudit.commands.compare import compare
+from geoaudit.commands.completion import completion
+from geoaudit.commands.gate import gate
+from geoaudit.commands.policy import policy
+from geoaudit.commands.render import render
+from geoaudit.commands.verify import verify
 from geoaudit.errors import ExitCode, GeoauditError
 
-if TYPE_CHECKING:
-    from geoaudit.audit.result import Report
-    from geoaudit.audit.settings import Settings
-
+_TRACEBACK = "-vv, or with GEOAUDIT_TRACEBACK=1 in the environment,"
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GEOAUDIT", "max_content_width": 100}
 
 
@@ -31,8 +37,8 @@ def cli() -> None:
     geoaudit MODEL IMAGES computes the maps of every attribution method, measures how far each can be relied on,
     and writes report.html and report.json.
 
-    Exit codes: 0 done; 1 a gate failed; 2 wrong usage or configuration; 3 the audit could not be completed; 130
-    interrupted.
+    Exit codes: 0 done; 1 the policy was not met, or `verify` found a difference; 2 wrong usage or configuration;
+    3 the audit could not be completed; 130 interrupted.
     """
 
 
@@ -44,7 +50,7 @@ def cli() -> None:
 def audit(ctx: click.Context, /, model: Path, images: Path, **options: Any) -> None:
     """Audit MODEL (an ONNX classifier) on IMAGES (a folder or one picture).  The default command."""
     settings = build_settings(ctx, model, images, options)
-    ctx.exit(_audit(settings, options))
+    ctx.exit(run(settings, options))
 
 
 @cli.command(context_settings=_CONTEXT)
@@ -61,34 +67,7 @@ def demo(ctx: click.Context, /, **options: Any) -> None:
     model, images = make_demo(options["folder"])
     if not options["quiet"]:
         console().print(f"The same audit by hand: geoaudit {model} {images} --budget {options['budget']}", markup=False)
-    ctx.exit(_audit(build_settings(ctx, model, images, options), options))
-
-
-def _audit(settings: Settings, options: dict[str, Any]) -> int:
-    """Run, write, and say where the report is; returns the exit code."""
-    preset_environment(options["verbose"])
-    from geoaudit.audit.execute import run_audit
-    from geoaudit.audit.maps import MapWriter
-    from geoaudit.terminal import Talk, console, summary
-    from geoaudit_reports import write_report
-
-    talk = console()
-    with MapWriter(options["folder"]) as maps, Talk(talk, quiet=options["quiet"]) as tell:
-        report = run_audit(settings, maps, tell, thumbnails=not options["no_images"])
-        tell.stage("writing the report", 1)
-        maps.keep()
-        page = write_report(report, options["folder"])
-    if not options["quiet"]:
-        talk.print(summary(report))
-        talk.print(f"{report.ranking.reason}  Gate: {report.gate.status}.", markup=False)
-    _print_data(report, page, options["format_"])
-    return report.exit_code
-
-
-def _print_data(report: Report, page: Path, form: str) -> None:
-    from geoaudit_reports import json_report
-
-    click.echo(json_report.dumps(report) if form == "json" else str(page), nl=form != "json")
+    ctx.exit(run(build_settings(ctx, model, images, options), options))
 
 
 @cli.command(context_settings=_CONTEXT)
@@ -114,17 +93,12 @@ def inspect(ctx: click.Context, /, model: Path, **options: Any) -> None:
     ctx.exit(inspection.exit_code)
 
 
-@cli.command()
-@click.argument("report", type=click.Path(path_type=Path))
-def render(report: Path) -> None:
-    """Write report.html again from REPORT (report.json or its folder) and the maps beside it."""
-    from geoaudit.errors import UsageError
-    from geoaudit_reports import JSON_NAME, render_folder
-
-    folder = report if report.is_dir() else report.parent
-    if not report.is_dir() and report.name != JSON_NAME:
-        raise UsageError(str(report), f"is not called {JSON_NAME}", f"Name the {JSON_NAME} or the folder it lies in.")
-    click.echo(str(render_folder(folder)))
+cli.add_command(render)
+cli.add_command(compare)
+cli.add_command(verify)
+cli.add_command(gate)
+cli.add_command(policy)
+cli.add_command(completion)
 
 
 @cli.command()
@@ -175,6 +149,8 @@ def selftest(ctx: click.Context) -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run, and leave with the documented exit code; no traceback reaches a user who did not ask for one."""
     given = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":  # not every pipe knows a check mark
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(given, prog_name="geoaudit", standalone_mode=False)
     except click.ClickException as error:
@@ -191,9 +167,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = ExitCode.INCOMPLETE
     except Exception as error:
         click.echo(f"Error: geoaudit itself failed ({type(error).__name__}: {error})", err=True)
-        if any(a.startswith("-v") and a.count("v") > 1 for a in given):
+        if "GEOAUDIT_TRACEBACK" in os.environ or any(a.startswith("-v") and a.count("v") > 1 for a in given):
             traceback.print_exc()
         else:
-            click.echo("This is a defect.  Run again with -vv and report what it prints.", err=True)
+            click.echo(f"This is a defect.  Run again with {_TRACEBACK} and report what it prints.", err=True)
         code = ExitCode.INCOMPLETE
     raise SystemExit(int(code or 0))

@@ -9,12 +9,15 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from geoaudit.commands.outputs import NAMES, output_options
+from geoaudit.completion import ids
 from geoaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ PREPROCESS = (
 """The preprocessing options; in configuration files they stand in the table [preprocess]."""
 _INSPECTED = (*PREPROCESS, "explain", "output", "custom_ops", "device", "seed", "plugins", "verbose")
 """The options that `geoaudit inspect` takes too."""
-_SILENT = ("quiet", "verbose", "format_", "folder", "no_images")
+_SILENT = ("quiet", "verbose", "format_", "folder", "no_images", *NAMES)
 
 
 class DefaultGroup(click.Group):
@@ -69,6 +72,16 @@ class DefaultGroup(click.Group):
             formatter.write_dl([r for r in records if r is not None])
         self.format_commands(ctx, formatter)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The default command's options where an option begins; else the commands, and files for MODEL."""
+        command = self.commands[self.default]
+        if incomplete.startswith("-"):
+            within = click.Context(command, parent=ctx, resilient_parsing=True)
+            found = [*command.shell_complete(within, incomplete), *super().shell_complete(ctx, incomplete)]
+            return list({item.value: item for item in found}.values())
+        # bash forgets what came before a file; it then offers files where no command fits
+        return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, incomplete)]
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All but the default command, which needs no name, in the order of definition."""
         return [name for name in self.commands if name != self.default]
@@ -78,13 +91,20 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+_WORDS = ("default", "all")
+
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--methods",), {"metavar": "IDS", "callback": _names,
+    (("--methods",), {"metavar": "IDS", "callback": _names, "shell_complete": ids("methods", words=_WORDS),
                       "help": "Methods by id, comma-separated; default, all, or PACKAGE/*."}),
-    (("--skip",), {"metavar": "IDS", "callback": _names, "help": "Whatever to leave out, by id."}),
-    (("--checks",), {"metavar": "IDS", "callback": _names, "help": "Sanity checks by id; default or all."}),
-    (("--metrics",), {"metavar": "IDS", "callback": _names, "help": "Metrics by id; default or all."}),
-    (("--imputers",), {"metavar": "IDS", "callback": _names, "help": "What stands in for masked regions, by id."}),
+    (("--skip",), {"metavar": "IDS", "callback": _names,
+                   "shell_complete": ids("methods", "controls", "checks", "metrics"),
+                   "help": "Whatever to leave out, by id."}),
+    (("--checks",), {"metavar": "IDS", "callback": _names, "shell_complete": ids("checks", words=_WORDS),
+                     "help": "Sanity checks by id; default or all."}),
+    (("--metrics",), {"metavar": "IDS", "callback": _names, "shell_complete": ids("metrics", words=_WORDS),
+                      "help": "Metrics by id; default or all."}),
+    (("--imputers",), {"metavar": "IDS", "callback": _names, "shell_complete": ids("imputers"),
+                       "help": "What stands in for masked regions, by id."}),
     (("--set", "set_"), {"metavar": "ID.NAME=VALUE", "multiple": True, "help": "A plugin's parameter; repeatable."}),
     (("--budget",), {"type": click.Choice(["quick", "standard", "thorough"]), "default": "standard",
                      "show_default": True, "help": "How much to spend on one image."}),
@@ -115,6 +135,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
                           "help": "Pictures for methods that learn from data; the audited ones by default."}),
     (("--autoencoder",), {"type": click.Path(path_type=Path), "nargs": 2, "metavar": "ENCODER DECODER",
                           "help": "ONNX files of an encoder and a decoder of model inputs."}),
+    (("--context",), {"type": click.Path(path_type=Path), "metavar": "FILE",
+                      "help": "Text on what the model is for and who reads its maps; the report shows it."}),
+    (("--policy",), {"type": click.Path(path_type=Path), "metavar": "FILE",
+                     "help": "Thresholds that decide over exit code 0 or 1."}),
     (("--device",), {"type": click.Choice(["auto", "cpu", "cuda"]), "default": "auto", "show_default": True,
                      "help": "Where the model runs."}),
     (("--batch-size",), {"metavar": "N", "default": "auto", "show_default": True,
@@ -137,10 +161,11 @@ def audit_options(folder: str, **defaults: Any) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
+        function = output_options(function)
         for names, settings in reversed(_OPTIONS):
             name = str(_option(names, settings).name)
             given = {**settings, "default": defaults[name]} if name in defaults else settings
-            function = click.option(*names, **given)(function)
+            function = click.option(*names, **_environment(name), **given)(function)
         where = click.option(
             "-o", "--folder", type=click.Path(path_type=Path), default=folder, show_default=True,
             metavar="DIR", help="Report folder.",
@@ -154,13 +179,31 @@ def inspect_options(function: F) -> F:
     """The audit's options that say how a model is read, and the format of what is printed."""
     form = click.option(
         "--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True,
-        help="For people, or for programs.",
+        help="For people, or for programs.", **_environment("format_"),
     )  # fmt: skip
     function = form(function)
     for names, settings in reversed(_OPTIONS):
         if _option(names, settings).name in _INSPECTED:
             function = click.option(*names, **settings)(function)
     return function
+
+
+def _environment(name: str) -> dict[str, Any]:
+    """The environment variable of an option whose name in Python has an underscore that its user never sees."""
+    return {"envvar": f"GEOAUDIT_{name.rstrip('_').upper()}"} if name.endswith("_") else {}
+
+
+def chosen_options(chosen: Collection[str]) -> Callable[[F], F]:
+    """Those of the audit's options, by name, as the audit takes them; what is not given is None, not a default."""
+
+    def decorate(function: F) -> F:
+        for names, settings in reversed(_OPTIONS):
+            if _option(names, settings).name in chosen:
+                unset = {} if "default" not in settings else {"default": None, "show_default": False}
+                function = click.option(*names, **settings | unset)(function)
+        return function
+
+    return decorate
 
 
 def _option(names: tuple[str, ...], settings: dict[str, Any]) -> click.Option:
@@ -186,7 +229,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
     from geoaudit.images.preprocess import PreprocessOptions
 
     audit = [_option(names, settings) for names, settings in _OPTIONS]
-    known = {p.name.rstrip("_") for p in audit if p.name and p.name not in PREPROCESS} | {"folder"}
+    known = {p.name.rstrip("_") for p in audit if p.name and p.name not in PREPROCESS} | {"folder", *NAMES}
     config = load_config(Path.cwd(), known)
     _complete(options)
     _apply_config(ctx, options, config)
@@ -206,7 +249,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         checks=options["checks"],
         metrics=options["metrics"],
         imputers=options["imputers"],
-        parameters=_parameters(options["set_"]),
+        parameters=plugin_parameters(options["set_"]),
         plugins=pinned(options["plugins"]),
         budget=options["budget"],
         limit=options["limit"],
@@ -225,6 +268,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         custom_ops=options["custom_ops"],
         calibration=options["calibration"],
         autoencoder=options["autoencoder"],
+        context=_context(options["context"]),
         sources=sources,
     )
 
@@ -286,7 +330,12 @@ def pinned(plugins: str | None) -> tuple[str, ...] | None:
     return () if plugins == "none" else tuple(name.strip() for name in plugins.split(","))
 
 
-def _parameters(settings: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def plugin_parameters(settings: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The option --set, "ID.NAME=VALUE" each: plugin id, then the parameter's name, then its value.
+
+    Raises:
+        UsageError: one is written otherwise.
+    """
     found: dict[str, dict[str, str]] = {}
     for setting in settings:
         place, equals, value = setting.partition("=")
@@ -295,6 +344,24 @@ def _parameters(settings: tuple[str, ...]) -> dict[str, dict[str, str]]:
             raise UsageError(f"--set {setting}", "is not ID.NAME=VALUE", "For example: --set guided-ig.steps=200")
         found.setdefault(plugin, {})[name] = value
     return found
+
+
+def _context(path: Path | None) -> str | None:
+    """The text that the user wrote about the model.
+
+    Raises:
+        UsageError: the file cannot be read, or is empty.
+    """
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no UTF-8 text"
+        raise UsageError(f"--context {path}", f"cannot be read ({reason})", "Name a text file.") from None
+    if not text:
+        raise UsageError(f"--context {path}", "is empty", "Say what the model is for, or leave the option out.")
+    return text
 
 
 def _batch_size(text: str) -> int | None:

@@ -13,13 +13,14 @@ class ExitCode(IntEnum):
     """The process exit codes; the only place where they are defined."""
 
     OK = 0
-    """Done; the gate passed or none was configured."""
+    """Done; the policy was met, or none was given, and `verify` found nothing that differs."""
     GATE_FAILED = 1
-    """Done; a gate failed."""
+    """Done; the policy was not met, or `verify` found that something differs."""
     USAGE = 2
-    """The command line or the configuration is wrong."""
+    """What was given cannot be used: the command line, the configuration, the policy, a stored report or a place to
+    write to; or nothing says how pixels become model input."""
     INCOMPLETE = 3
-    """The audit could not be completed."""
+    """Not completed: the model or the pictures do not allow it, parity failed, or a method, metric or check broke."""
     INTERRUPTED = 130
     """Stopped by the user."""
 
@@ -49,7 +50,7 @@ class GeoauditError(Exception):
 
 
 class UsageError(GeoauditError):
-    """An option, a configuration file or a combination of them is wrong."""
+    """An option, a configuration file, a policy or a stored report cannot be used, or they contradict each other."""
 
     exit_code = ExitCode.USAGE
 
@@ -81,6 +82,6 @@ class NotApplicable(GeoauditError):  # noqa: N818  (no fault of anybody: the met
 
 
 class OutputError(GeoauditError):
-    """The report folder cannot be written."""
+    """The report, or a file that was asked for, cannot be written."""
 
     exit_code = ExitCode.USAGE

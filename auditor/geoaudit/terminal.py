@@ -1,4 +1,4 @@
-"""Talk on stderr: progress, warnings, tables.  stdout is left to data."""
+"""What a finished run says on stderr: the ranking as a table, and what must be known beside it.  stdout is for data."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from geoaudit.api import Status
+from geoaudit.errors import ExitCode
+from geoaudit.words import counted
 
 if TYPE_CHECKING:
     from geoaudit.audit.result import MethodResult, RankingEntry, Report
@@ -32,65 +33,9 @@ def console(*, data: bool = False) -> Console:
     return made
 
 
-class Talk:
-    """An observer that shows progress with time left on a terminal, and one plain line a stage elsewhere.
-
-    Args:
-        out: where to talk.
-        quiet: say nothing but warnings.
-    """
-
-    def __init__(self, out: Console, *, quiet: bool = False) -> None:
-        self._out = out
-        self._quiet = quiet
-        self._task: TaskID | None = None
-        self._progress: Progress | None = None
-        if out.is_terminal and not quiet:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-            )
-            self._progress = Progress(*columns, console=out, transient=True)
-
-    def __enter__(self) -> Talk:
-        if self._progress is not None:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def stage(self, name: str, total: float) -> None:
-        """Begin a stage."""
-        if self._progress is not None:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(name, total=total)
-        else:
-            self.say(f"{name} ...")
-
-    def advance(self, amount: float) -> None:
-        """Move the bar."""
-        if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, amount)
-
-    def say(self, text: str) -> None:
-        """One line."""
-        if not self._quiet:
-            self._out.print(text, markup=False)
-
-    def warn(self, text: str) -> None:
-        """One line that is shown even when quiet."""
-        self._out.print(f"Warning: {text}", style="yellow", markup=False)
-
-
 def summary(report: Report) -> Table:
     """The ranking as a table of at most 80 columns; controls are in the report."""
-    images = "1 image" if report.data.count == 1 else f"{report.data.count} images"
+    images = counted(report.data.count, "image")
     table = Table(
         title=f"{report.model.file} on {images}: ranking {report.ranking.status}",
         box=SIMPLE_HEAD,
@@ -111,6 +56,19 @@ def summary(report: Report) -> Table:
     for entry in report.ranking.entries:
         table.add_row(*_row(entry, methods[entry.method]), style=TIER_STYLE[entry.tier])
     return table
+
+
+def closing(report: Report) -> str:
+    """What is said below the ranking: how far it carries, whether the audit is whole, and the policy's verdict."""
+    from geoaudit.gate.telling import rules_told
+
+    gate = report.gate
+    if not gate.configured:
+        verdict = "Not gated: no policy was given."
+    else:
+        verdict = f"Policy {gate.policy}: {gate.status}. {rules_told(gate)}"
+    whole = "The audit was not completed (exit code 3)." if report.exit_code == ExitCode.INCOMPLETE else ""
+    return "  ".join(filter(None, (report.ranking.reason, whole, verdict)))
 
 
 def _below(report: Report) -> list[str]:

@@ -28,9 +28,9 @@ def done(
     return ended, folder / "out", read_report(folder / "out")
 
 
-def test_the_report_folder_holds_three_files_and_stdout_its_path(done: Any) -> None:
+def test_the_report_folder_holds_the_files_that_are_documented_and_stdout_its_path(done: Any) -> None:
     ended, folder, report = done
-    assert sorted(p.name for p in folder.iterdir()) == ["maps.npz", "report.html", "report.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["SHA256SUMS", "maps.npz", "report.html", "report.json"]
     assert ended.stdout == f"{folder / 'report.html'}\n"
     assert report["exit_code"] == 0
     assert report["gate"]["status"] == "not gated"
@@ -88,7 +88,9 @@ def test_no_images_leaves_no_picture(
     assert ended.code == 0
     assert not [key for key in stored_maps(tmp_path / "out") if key.endswith("/thumbnail")]
     assert len([key for key in stored_maps(done[1]) if key.endswith("/thumbnail")]) == 2
-    assert stored_maps(tmp_path / "out").keys()
+    kept = {key.rpartition("/")[2] for key in stored_maps(tmp_path / "out")}
+    whole = {key.rpartition("/")[2] for key in stored_maps(done[1])}
+    assert kept and whole - kept == {"thumbnail", "edges", "input-difference"}, "these show the picture"
 
 
 def test_options_beat_the_environment_and_that_the_files(
