@@ -1,7 +1,7 @@
 # Short names for the commands of CONTRIBUTING.md.  They run in the active virtual environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help lint type test bench matrix methods moons schema
+.PHONY: help lint type test bench matrix methods moons schema docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -30,3 +30,6 @@ moons: ## half-moons: NCC violation and purity of the path methods over noise; m
 
 schema: ## write report-v1.json again after the report model has changed
 	python -m geoaudit_reports.schema
+
+docs: ## build the documentation into site/, strictly; needs the extra `docs`
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict

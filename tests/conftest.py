@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -25,6 +27,22 @@ PREPROCESSING = {
     "geoaudit.interpolation": "bilinear",
 }
 CLASSES = 4
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers share the cores out: programs that each start a thread for every core wait for each other."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker is None or workers == 1 or not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    own = cores[int(worker.removeprefix("gw")) :: workers]
+    if own:
+        os.sched_setaffinity(0, own)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("real", "browser", "slow")))
 
 
 def small_proto(
@@ -115,6 +133,31 @@ def environment(_own_cache: None) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(silent)}
     roots = os.pathsep.join(str(ROOT / name) for name in ("auditor", "plugins", "reports"))
     return {**kept, "PYTHONPATH": roots, "COLUMNS": "200"}
+
+
+def _leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """The command, or those below it, by the words that call it: "gate", "policy init"."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    for word, below in command.commands.items():
+        yield from _leaves(below, f"{name} {word}".strip())
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """`parsed(line)`: the words of the command that a line would run; the line is parsed and nothing runs."""
+    from geoaudit.cli import cli
+
+    reached: list[str] = []
+    for name, command in _leaves(cli, ""):
+        monkeypatch.setattr(command, "callback", lambda name=name, **_: reached.append(name))
+
+    def parse(line: str) -> str:
+        cli.main(shlex.split(line)[1:], prog_name="geoaudit", standalone_mode=False)
+        return reached.pop()
+
+    return parse
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,12 @@ from geoaudit import registry
 from geoaudit.audit.settings import BUDGETS
 from geoaudit.cli import cli
 from geoaudit.config import load_config
+from geoaudit.errors import ExitCode, UsageError
+from geoaudit.gate import load_policy
 from geoaudit.images.fields import PARSERS, PRESETS
 from geoaudit.images.preprocess_sources import geoaudit_metadata
+from geoaudit_reports import CHECKSUMS_NAME, HTML_NAME, JSON_NAME, MAPS_NAME
+from geoaudit_reports.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -56,26 +61,19 @@ def first_cells(text: str, heading: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` ", table, re.MULTILINE)
 
 
+def options(command: click.Command) -> list[click.Parameter]:
+    """Every option of the command and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = [p for p in command.params if isinstance(p, click.Option)]
+    return [*own, *(option for each in below for option in options(each))]
+
+
 def commands() -> list[str]:
     """Every `geoaudit ...` command line in a code block of the README and of CONTRIBUTING."""
     text = README + CONTRIBUTING
     lines = "\n".join([*fences(text, "sh"), *re.findall(r"^    (geoaudit .*)$", text, re.MULTILINE)]).splitlines()
     parts = [part.strip() for line in lines for part in line.split("&&")]
     return sorted({part for part in parts if part.startswith("geoaudit ")})
-
-
-@pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """`parsed(line)`: the name of the command that a line would run; nothing runs but the parsing."""
-    reached: list[str] = []
-    for name, command in cli.commands.items():
-        monkeypatch.setattr(command, "callback", lambda name=name, **_: reached.append(name))
-
-    def parse(line: str) -> str:
-        cli.main(shlex.split(line)[1:], prog_name="geoaudit", standalone_mode=False)
-        return reached.pop()
-
-    return parse
 
 
 def test_the_help_block_is_the_programs_own(tmp_path: Path) -> None:
@@ -94,17 +92,43 @@ def test_the_help_block_is_the_programs_own(tmp_path: Path) -> None:
 
 
 def test_there_are_commands_to_check() -> None:
-    assert len(commands()) >= 6
+    assert len(commands()) >= 12
     assert {"geoaudit demo", "geoaudit model.onnx images/"} <= set(commands())
+
+
+def called(line: str) -> str:
+    """The words of the command that a line calls, told by its words alone."""
+    first, *rest = shlex.split(line)[1:]
+    command = cli.commands.get(first)
+    if command is None:
+        return "audit"
+    return f"{first} {rest[0]}" if isinstance(command, click.Group) else first
 
 
 @pytest.mark.parametrize("line", commands())
 def test_every_command_line_parses(line: str, parsed: Callable[[str], str]) -> None:
-    first = shlex.split(line)[1]
-    assert parsed(line) == (first if first in cli.commands else "audit")
+    assert parsed(line) == called(line)
 
 
-@pytest.mark.parametrize("line", ["geoaudit model.onnx images/ --no-such-option", "geoaudit model.onnx"])
+def test_nothing_runs_while_lines_are_parsed(
+    parsed: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = commands()
+    assert {"audit", "demo", "policy init", "policy check", "gate", "verify", "compare", "render"} <= set(
+        map(parsed, lines)
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "geoaudit model.onnx images/ --no-such-option", "geoaudit model.onnx", "geoaudit policy init",
+        "geoaudit policy draft report", "geoaudit gate report",
+    ],
+)  # fmt: skip
 def test_a_wrong_command_line_would_be_noticed(line: str, parsed: Callable[[str], str]) -> None:
     with pytest.raises(click.UsageError):
         parsed(line)
@@ -181,6 +205,76 @@ def test_the_configuration_example_is_accepted(tmp_path: Path) -> None:
     config = load_config(tmp_path, known)
     assert config.values["limit"] == 100
     assert set(config.preprocess) == {"preset", "size"}
+
+
+POLICIES = [block for block in fences(README, "toml") if tomllib.loads(block).get("version") == 1]
+
+
+@pytest.mark.parametrize("example", POLICIES)
+def test_a_policy_example_is_accepted(example: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(example, encoding="utf-8")
+    policy = load_policy(tmp_path / "policy.toml", ())
+    assert policy.title and policy.owner and policy.asks_of_audits
+
+
+def test_the_policy_example_shows_every_table_and_a_wrong_one_would_be_noticed(tmp_path: Path) -> None:
+    shown = {name for example in POLICIES for name in tomllib.loads(example)}
+    assert {"model", "images", "method", "checks", "check", "threshold", "waiver"} <= shown
+    wrong = POLICIES[0].replace("in_use", "in_used")
+    (tmp_path / "policy.toml").write_text(wrong, encoding="utf-8")
+    with pytest.raises(UsageError, match="in_use"):
+        load_policy(tmp_path / "policy.toml", ())
+
+
+def test_the_exit_codes_are_the_programs_own() -> None:
+    rows = re.findall(r"^\| (\d+) \| \S", section(README, "Exit codes"), re.MULTILINE)
+    assert list(map(int, rows)) == [int(code) for code in ExitCode]
+
+
+def test_every_machine_format_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `--(\w+) FILE` \| \S", section(README, "Gate a release"), re.MULTILINE)
+    assert rows == [output.name for output in OUTPUTS]
+
+
+def test_every_file_of_a_report_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| \S", section(README, "What comes out"), re.MULTILINE)
+    assert rows == [HTML_NAME, "gallery/", JSON_NAME, MAPS_NAME, CHECKSUMS_NAME]
+
+
+def test_every_option_in_a_sentence_is_one_of_the_programs() -> None:
+    known = {name for p in options(cli) for name in (*p.opts, *p.secondary_opts)}
+    text = section(README, "Gate a release") + section(README, "Check a report, compare two")
+    named = set(re.findall(r"`(--[a-z][a-z-]*)[^`]*`", text))
+    assert named <= known
+    assert {"--junit", "--as-of", "--expect", "--all"} <= named
+
+
+def test_the_hooks_of_the_example_call_commands(parsed: Callable[[str], str]) -> None:
+    yaml = pytest.importorskip("yaml")
+    entries = {
+        hook["id"]: hook["entry"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    }
+    (example,) = (block for block in fences(README, "yaml") if "hooks:" in block)
+    hooks = yaml.safe_load(example)[0]["hooks"]
+    assert {hook["id"] for hook in hooks} == set(entries)
+    for hook in hooks:
+        line = shlex.join([*shlex.split(entries[hook["id"]]), *hook["args"]])
+        assert parsed(line) == called(line)
+
+
+def test_the_action_of_the_example_has_such_inputs(parsed: Callable[[str], str]) -> None:
+    yaml = pytest.importorskip("yaml")
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
+    (example,) = (block for block in fences(README, "yaml") if "/geoaudit@" in block)
+    given = yaml.safe_load(example)[-1]["with"]
+    assert {name for name, told in inputs.items() if told.get("required")} <= set(given) <= set(inputs)
+    line = ["geoaudit", given["model"], given["images"], "--policy", given["policy"], *given["arguments"].splitlines()]
+    assert parsed(shlex.join(line)) == "audit"
+
+
+def test_the_containers_command_line_parses(parsed: Callable[[str], str]) -> None:
+    lines = re.findall(r"^docker run .* (geoaudit model\.onnx .*)$", README, re.MULTILINE)
+    assert [parsed(line) for line in lines] == ["audit"]
 
 
 def test_the_metadata_example_writes_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
