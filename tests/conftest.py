@@ -146,7 +146,10 @@ def _leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Comm
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """`parsed(line)`: the words of the command that a line would run; the line is parsed and nothing runs."""
+    """`parsed(line)`: the words of the command that a line would run; the line is parsed and nothing runs.
+
+    A line that ends before a command is reached gives its first word: "--help".
+    """
     from geoaudit.cli import cli
 
     reached: list[str] = []
@@ -154,8 +157,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
         monkeypatch.setattr(command, "callback", lambda name=name, **_: reached.append(name))
 
     def parse(line: str) -> str:
-        cli.main(shlex.split(line)[1:], prog_name="geoaudit", standalone_mode=False)
-        return reached.pop()
+        words = shlex.split(line)[1:]
+        cli.main(words, prog_name="geoaudit", standalone_mode=False)
+        return reached.pop() if reached else words[0]
 
     return parse
 

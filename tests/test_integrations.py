@@ -18,8 +18,6 @@ from typing import Any
 import click
 import pytest
 
-from geoaudit.cli import cli
-
 ROOT = Path(__file__).parents[1]
 STEP = ROOT / "integrations" / "github-step.sh"
 HOSTILE = "a $(touch planted) `touch planted` \"b\" 'c' ; touch planted & *.py ${HOME} \\n --"
@@ -168,30 +166,6 @@ EXPECTED = {
     "readme": {"audit", "demo", "gate", "policy init", "policy check", "verify", "compare", "render"},
     "release": {"audit", "gate", "verify"},
 }
-
-
-def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
-    """The command, or the commands below it, by name."""
-    if not isinstance(command, click.Group):
-        yield name, command
-        return
-    for below, child in command.commands.items():
-        yield from leaves(child, f"{name} {below}".strip())
-
-
-@pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """`parsed(line)`: the command that a line would run; nothing runs but the parsing."""
-    reached: list[str] = []
-    for name, command in leaves(cli):
-        monkeypatch.setattr(command, "callback", lambda name=name, **_: reached.append(name))
-
-    def parse(line: str) -> str:
-        words = shlex.split(line)[1:]
-        cli.main(words, prog_name="geoaudit", standalone_mode=False)
-        return reached.pop() if reached else words[0]
-
-    return parse
 
 
 @pytest.mark.parametrize("place", list(PLACES))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from geoaudit.api import Status
 from geoaudit.errors import ExitCode
-from geoaudit.words import counted
+from geoaudit.words import counted, mean_told
 
 if TYPE_CHECKING:
     from geoaudit.audit.result import MethodResult, RankingEntry, Report
@@ -119,16 +119,11 @@ def _some(names: Sequence[str]) -> str:
 
 def _row(entry: RankingEntry, method: MethodResult) -> Sequence[str]:
     srg, ncc, excess = (method.scores.get(name) for name in ("srg", "ncc-violation", "ncc-excess"))
-    gain = "–"
-    if srg is not None and srg.mean is not None:
-        gain = f"{srg.mean:.2f}"
-        if srg.ci_low is not None and srg.ci_high is not None:
-            gain += f" [{srg.ci_low:.2f}, {srg.ci_high:.2f}]"
     return (
         entry.position,
         f"{method.id} *" if OWN_START in method.flags else method.id,
         entry.tier,
-        gain,
+        mean_told(srg),
         "–" if ncc is None or ncc.median is None else f"{ncc.median:.3f}",
         "–" if excess is None or excess.median is None else f"{excess.median + 1:.0f}",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from geoaudit.digests import sha256
 from geoaudit.errors import UsageError
 from geoaudit_reports.files import write_atomically
 
@@ -16,8 +16,7 @@ _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 
 def digest(path: Path) -> str:
     """The sha256 of a file's bytes, lower-case hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256([path])
 
 
 def write(folder: Path, names: Sequence[str]) -> None:

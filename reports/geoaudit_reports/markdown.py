@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from geoaudit.api import Status
 from geoaudit.audit.result import CheckResult, GateResult, RankingEntry, Report, ScoreSummary
-from geoaudit.words import counted
+from geoaudit.words import counted, mean_told
 from geoaudit_reports import CHECKSUMS_NAME, HTML_NAME, JSON_NAME
 from geoaudit_reports.escaping import code, prose, shortened, visible
 from geoaudit_reports.facts import against, broken, by_severity, findings, gated, statuses, verdict, why
@@ -124,16 +124,11 @@ def _ranking(report: Report, room: _Room) -> str:
 
 def _ranking_row(entry: RankingEntry, scores: dict[str, ScoreSummary], room: _Room) -> Sequence[str]:
     srg, ncc = scores.get("srg"), scores.get("ncc-violation")
-    gain = "–"
-    if srg is not None and srg.mean is not None:
-        gain = f"{srg.mean:.2f}"
-        if srg.ci_low is not None and srg.ci_high is not None:
-            gain += f" [{srg.ci_low:.2f}, {srg.ci_high:.2f}]"
     return (
         prose(entry.position),
         code(shortened(entry.method, room.text)),
         entry.tier,
-        gain,
+        mean_told(srg),
         "–" if ncc is None or ncc.median is None else f"{ncc.median:.3f}",
         prose(_why(entry.reasons, room.text // 2)),
     )

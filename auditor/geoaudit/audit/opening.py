@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import AutoencoderInfo, GradientParity, NamedFile, Parity
 from geoaudit.audit.settings import Settings
 from geoaudit.audit.speed import Speed, measure_speed
+from geoaudit.digests import sha256
 from geoaudit.errors import UsageError
 from geoaudit.images.preprocess import resolve
 from geoaudit.model import artifact as artifacts
@@ -122,8 +122,7 @@ def _autoencoder(settings: Settings, inputs: Inputs) -> tuple[Autoencoder | None
 
 
 def _named(file: Path) -> NamedFile:
-    with file.open("rb") as stream:
-        return NamedFile(file=file.name, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+    return NamedFile(file=file.name, sha256=sha256([file]))
 
 
 def certify_model(engines: Engines, inputs: Inputs, settings: Settings, tell: Observer) -> tuple[Parity, Speed]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -11,6 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto
 
 from geoaudit.audit.result import TensorInfo
+from geoaudit.digests import sha256
 from geoaudit.errors import ModelError
 from geoaudit.model import admission, graph
 from geoaudit.model.extra_inputs import set_switches
@@ -97,7 +97,7 @@ def read(path: Path) -> Artifact:
     files = [path, *(path.parent / name for name in sidecars)]
     return Artifact(
         path=path,
-        sha256=_digest(files),
+        sha256=sha256(files),
         bytes=sum(file.stat().st_size for file in files),
         proto=proto,
         external_data=sidecars,
@@ -170,12 +170,3 @@ def _sidecars(path: Path, proto: ModelProto) -> tuple[str, ...]:
                 f"Put '{place}' into {path.parent}, or export with the weights inside (external_data=False).",
             )  # fmt: skip
     return tuple(sorted(places))
-
-
-def _digest(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geoaudit.audit.calibration import MOST, THEMSELVES
 from geoaudit.audit.result import ModelInfo, Report
+from geoaudit.digests import sha256
 from geoaudit.errors import ImagesError, ModelError
 from geoaudit.images.discovery import Found, discover, manifest_sha256
 from geoaudit.model import artifact
@@ -17,7 +18,6 @@ from geoaudit.verify.findings import (
     inside,
     passed,
     settled,
-    sha256,
     skipped,
     some,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from geoaudit.digests import sha256
 from geoaudit.verify.result import Finding
 
 SENSELESS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -42,20 +42,6 @@ def compared(check: str, subject: str, expected: str, path: Path) -> Finding:
     if found == expected.lower():
         return passed(check, subject, "has the stated sha256")
     return failed(check, subject, "its bytes are not those that the sha256 was taken of", expected, found)
-
-
-def sha256(files: Iterable[Path]) -> str:
-    """The sha256 of the files' bytes, one after the other; lower-case hex.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def inside(folder: Path, name: str) -> Path | None:

@@ -11,9 +11,10 @@ from geoaudit import __version__
 from geoaudit.audit import provenance
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import NamedFile, Report, Tool
+from geoaudit.digests import sha256
 from geoaudit.errors import ExitCode
 from geoaudit.verify.files import check_autoencoder, check_calibration, check_model, check_pictures
-from geoaudit.verify.findings import SENSELESS, failed, passed, sha256, skipped
+from geoaudit.verify.findings import SENSELESS, failed, passed, skipped
 from geoaudit.verify.folder import check_folder
 from geoaudit.verify.maps import check_maps
 from geoaudit.verify.numbers import check_numbers
