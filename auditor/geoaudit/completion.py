@@ -22,7 +22,7 @@ SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_GEOAUDIT_COMPLETE"
 _BEGIN, _END = "# >>> geoaudit completion >>>", "# <<< geoaudit completion <<<"
 
-Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[str]]"]
 
 
 def ids(*shelves: str, words: tuple[str, ...] = ()) -> Completer:

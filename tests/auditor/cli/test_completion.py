@@ -153,3 +153,14 @@ def test_an_unknown_shell_and_an_unwritable_place_are_named(tmp_path: Path) -> N
     (tmp_path / ".local").write_text("a file", encoding="utf-8")
     with pytest.raises(OutputError, match="--print"):
         install("bash", "text", {"HOME": str(tmp_path)})
+
+
+def test_the_oldest_click_that_is_allowed_will_do(tmp_path: Path) -> None:
+    """Its CompletionItem takes no type argument."""
+    code = (
+        "import click.shell_completion as shells\n"
+        "shells.CompletionItem = type('CompletionItem', (), {})\n"
+        "import geoaudit.cli\nprint('imported')"
+    )
+    done = _answer(tmp_path, code)
+    assert done.stdout.strip() == "imported", done.stderr
