@@ -9,6 +9,7 @@ from rich.table import Table
 
 from geoaudit.audit.inspection import Estimate, Inspection
 from geoaudit.audit.result import TensorInfo
+from geoaudit.engine_view import show_engines
 
 _STYLES = {"with gradients": "green", "without gradients": "yellow", "no": "red"}
 
@@ -25,6 +26,8 @@ def show(inspection: Inspection, out: Console) -> None:
         if rows:
             _section(title, rows, out)
     _operators(inspection, out)
+    if inspection.engines:
+        show_engines(inspection.engines, out)
     for note in inspection.notes:
         out.print(f"Note: {note}", markup=False)
     for problem in inspection.problems:

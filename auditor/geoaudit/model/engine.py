@@ -1,10 +1,12 @@
-"""Memory layout and batch size of the gradients: a short measurement, biased towards one answer."""
+"""Settings of the gradient engine: a short measurement, biased towards one answer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from geoaudit.model.engines.base import EngineName
 
 BUDGET_SECONDS = 2.0
 """Measuring stops after this long; what has not been measured is not chosen."""
@@ -17,15 +19,22 @@ class Setting:
     """One way to run.
 
     Attributes:
-        channels_last: weights and images stored with channels last.
+        channels_last: torch's weights and images stored with channels last.
         batch_size: images evaluated together.
+        engine: what computes the model's gradients; changed copies of the model are always torch's.
     """
 
     channels_last: bool
     batch_size: int
+    engine: EngineName = "torch"
+
+    @property
+    def layout(self) -> str:
+        """The memory layout as the report states it."""
+        return "channels-last" if self.channels_last else "contiguous"
 
 
-def pick(seconds: Mapping[Setting, float], order: list[Setting]) -> Setting:
+def pick(seconds: Mapping[Setting, float], order: Sequence[Setting]) -> Setting:
     """The setting to use.
 
     Args:
@@ -43,7 +52,7 @@ def pick(seconds: Mapping[Setting, float], order: list[Setting]) -> Setting:
 
 
 def measure(
-    evaluate: Callable[[Setting], None], order: list[Setting], budget: float = BUDGET_SECONDS
+    evaluate: Callable[[Setting], None], order: Sequence[Setting], budget: float = BUDGET_SECONDS
 ) -> dict[Setting, float]:
     """Seconds per image of the settings, in `order`, as far as the budget reaches.
 
@@ -69,19 +78,3 @@ def measure(
             runs.append(time.perf_counter() - start)
         seconds[setting] = min(runs) / setting.batch_size
     return seconds
-
-
-def choose(evaluate: Callable[[Setting], None], layouts: tuple[bool, ...], sizes: tuple[int, ...]) -> Setting:
-    """The layout by a measurement on a small batch, then the batch size by another in that layout.
-
-    Args:
-        evaluate: runs one batch.
-        layouts: values of `channels_last` to consider, the favourite first.
-        sizes: batch sizes to consider, the favourite first.
-    """
-    layout = layouts[0]
-    if len(layouts) > 1:
-        order = [Setting(kind, min(2, sizes[0])) for kind in layouts]
-        layout = pick(measure(evaluate, order), order).channels_last
-    order = [Setting(layout, size) for size in sizes]
-    return order[0] if len(order) == 1 else pick(measure(evaluate, order), order)

@@ -35,7 +35,7 @@ class Rewritten:
     """A model by another graph.
 
     Attributes:
-        twin: the converted graph, with the memory layout and batch size of the one in use.
+        twin: the converted graph, with the engine, memory layout and batch size of the one in use.
         changed: whether operators or weights differ from those of the one in use.
         description: how, in a sentence.
     """
@@ -125,9 +125,13 @@ def _optimised(artifact: Artifact, twin: Twin, custom_ops: Path | None) -> Model
 def _converted(normalised: Normalised, twin: Twin) -> Twin:
     """The twin of another graph, evaluated like the one in use."""
     setting = twin.setting
-    batch_size, channels_last = (None, None) if setting is None else (setting.batch_size, setting.channels_last)
-    device = twin.device.type
-    return Twin(normalised, twin.head, device, twin.threads, batch_size, channels_last, thing="the other graph")
+    device, thing = twin.device.type, "the other graph"
+    if setting is None:
+        return Twin(normalised, twin.head, device, twin.threads, thing=thing)
+    return Twin(
+        normalised, twin.head, device, twin.threads, setting.batch_size, setting.channels_last, thing=thing,
+        engine=setting.engine,
+    )  # fmt: skip
 
 
 def _difference(before: Twin, after: Twin, name: str) -> tuple[bool, str]:

@@ -1,13 +1,21 @@
-"""The engine's measured choice is kept for the next run, and never needed."""
+"""The engine's choice is kept for the next run, and never needed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from geoaudit.caches import memory_file
+from geoaudit.model import engine_memory
 from geoaudit.model.engine import Setting
-from geoaudit.model.engine_memory import machine_key, memory_file, recall, remember
+from geoaudit.model.engine_memory import Kept, machine_key, recall, remember
+from geoaudit.model.engines import choice
+from geoaudit.model.engines.choice import Wanted
+from geoaudit.model.engines.trials import pinned_trials, untried
+
+FREE = Wanted()
 
 
 @pytest.fixture(autouse=True)
@@ -16,37 +24,77 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def kept(size: int, layout: bool = True) -> Kept:
+    setting = Setting(layout, size, "onnxruntime" if layout else "torch")
+    return Kept(setting, (*pinned_trials(setting, 2, None), untried("torch-compiled", "not tried")))
+
+
 def test_what_is_remembered_is_recalled() -> None:
-    remember("a", Setting(True, 8))
-    remember("b", Setting(False, 4))
-    remember("a", Setting(True, 16))
-    assert recall("a") == Setting(True, 16)
-    assert recall("b") == Setting(False, 4)
+    remember("a", kept(8))
+    remember("b", kept(4, layout=False))
+    remember("a", kept(16))
+    for name, expected in (("a", kept(16)), ("b", kept(4, layout=False))):
+        found = recall(name)
+        assert found is not None
+        assert (found.setting, tuple(found.trials)) == (expected.setting, tuple(expected.trials))
     assert recall("c") is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 3}', '{"a": {"batch_size": "many", "channels_last": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"a": 3}', '{"a": {"setting": {"batch_size": "many", "channels_last": 1}}}']
+)
 def test_a_damaged_file_is_measured_again(content: str) -> None:
     memory_file().parent.mkdir(parents=True)
     memory_file().write_text(content)
     assert recall("a") is None
-    remember("a", Setting(True, 8))
-    assert recall("a") == Setting(True, 8)
+    remember("a", kept(8))
+    assert recall("a") is not None
 
 
 def test_an_unwritable_cache_is_no_error(cache: Path) -> None:
     (cache / "geoaudit").write_text("a file where the folder should be")
-    remember("a", Setting(True, 8))
+    remember("a", kept(8))
     assert recall("a") is None
 
 
-def test_the_key_depends_on_model_device_threads_and_what_the_user_fixed() -> None:
-    keys = {
-        machine_key("m", "cpu", 2, (None, None)),
-        machine_key("n", "cpu", 2, (None, None)),
-        machine_key("m", "cuda", 2, (None, None)),
-        machine_key("m", "cpu", 4, (None, None)),
-        machine_key("m", "cpu", 2, (None, 8)),
-    }
-    assert len(keys) == 5
-    assert machine_key("m", "cpu", 2, (None, None)) in keys
+def test_no_home_folder_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(engine_memory, "memory_file", homeless)
+    remember("a", kept(8))
+    assert recall("a") is None
+
+
+def test_a_full_disk_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text.encode()[:10])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    remember("a", kept(8))
+    assert recall("a") is None and not list(memory_file().parent.iterdir())
+
+
+def test_the_key_depends_on_everything_that_the_choice_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {
+        "model": "m", "device": "cpu", "threads": 2, "wanted": FREE, "space": "logit", "memory": 2**30,
+    }  # fmt: skip
+    changes: list[dict[str, Any]] = [
+        {}, {"model": "n"}, {"device": "cuda"}, {"threads": 4}, {"wanted": Wanted(batch_size=8)},
+        {"wanted": Wanted(engine="torch")}, {"space": "margin"}, {"memory": 2**20},
+    ]  # fmt: skip
+    keys = {machine_key(**given | change) for change in changes}
+    monkeypatch.setattr(engine_memory, "__version__", "another")
+    keys.add(machine_key(**given))
+    assert len(keys) == len(changes) + 1
+
+
+def test_a_second_run_makes_the_same_choice_without_choosing(tiny, opened, points, monkeypatch) -> None:
+    path = tiny().save()
+    first = opened(path, remembered_as="digest").twin
+    first.logits(points)
+    monkeypatch.setattr(choice, "multiply_adds", lambda *given: pytest.fail("nothing is to be looked at again"))
+    second = opened(path, remembered_as="digest").twin
+    second.logits(points)
+    assert second.setting == first.setting and second.trials == first.trials

@@ -7,7 +7,6 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from geoaudit.errors import ModelError, UsageError
-from geoaudit.model import engine
 from geoaudit.model.engine import Setting
 
 TARGETS = np.arange(11) % 5
@@ -141,26 +140,6 @@ def test_cuda_that_is_asked_for_and_absent(tiny, opened, monkeypatch):
     bench = opened(tiny().save())
     with pytest.raises(UsageError, match="CUDA"):
         type(bench.twin)(bench.normalised, bench.head, device="cuda")
-
-
-def test_noise_does_not_change_the_choice():
-    order = [Setting(True, 8), Setting(False, 8), Setting(True, 4)]
-    assert engine.pick({order[0]: 10.0, order[1]: 8.0, order[2]: 9.0}, order) == order[0]
-    assert engine.pick({order[0]: 10.0, order[1]: 5.0, order[2]: 9.0}, order) == order[1]
-    assert engine.pick({order[1]: 10.0, order[2]: 9.0}, order) == order[1]
-
-
-def test_the_measurement_keeps_to_its_budget(monkeypatch):
-    clock = [0.0]
-    cost = {True: 0.1, False: 0.01}
-    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
-
-    def evaluate(setting: Setting) -> None:
-        clock[0] += cost[setting.channels_last] * setting.batch_size
-
-    chosen = engine.choose(evaluate, (True, False), (8, 4, 16, 64))
-    assert chosen == Setting(False, 8)
-    assert clock[0] < 2 * engine.BUDGET_SECONDS
 
 
 def test_a_wished_batch_size_is_not_used_where_images_change_each_other(tiny, points, opened):
