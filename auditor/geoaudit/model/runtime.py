@@ -24,7 +24,7 @@ from geoaudit.model.sessions import Session
 from geoaudit.model.wording import brief
 
 _BATCH = 8  # onnxruntime gains nothing from larger ones on processors, and memory stays small
-_CUDA = ("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"})
+_CUDA = (sessions.CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"})
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 
 
@@ -79,6 +79,8 @@ class Runtime:
             found.append(f"onnxruntime has no {kind} kernels for some operators here: it computed in float32.")
         if self._alone:
             found.append("Images are run one at a time: in a larger batch they change each other's scores.")
+        if (given_up := self._session.note) is not None:
+            found.append(given_up)
         if self._fused is not None:
             found.append(pad_fusion.note(self._fused))
         return tuple(found)

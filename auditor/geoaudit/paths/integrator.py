@@ -11,16 +11,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from geoaudit.api import Attributions, Bundle, Floats, Ints, Part, Probe, Problems, Quadrature, Recorded, Walk
+from geoaudit.api import (
+    Attributions,
+    Bundle,
+    Curve,
+    Floats,
+    Ints,
+    Part,
+    Polyline,
+    Probe,
+    Problems,
+    Quadrature,
+    Recorded,
+    Walk,
+    WalkRecord,
+)
 from geoaudit.paths.claim import Claim, claims
+from geoaudit.paths.keeping import Keeper, let_go
 from geoaudit.paths.measures import Rule, measure
 from geoaudit.paths.quadrature import DRIFT, first_nodes, to_halve
-from geoaudit.paths.strand import Strand
+from geoaudit.paths.strand import Array, Strand
 from geoaudit.paths.walk import tracks
+from geoaudit.threads import each
 
 Place = tuple[Strand, float]
 
-CHUNK = 64
+CHUNK = 32
 """Points that are built at a time; bounds memory, and is a multiple of the usual engine batches."""
 
 
@@ -48,22 +64,28 @@ def integrate(
     limits = shared(quadrature or probe.quadrature, len(parts))
     claimed = claims(parts)
     strands = [_strands(part, claimed, len(parts)) for part in parts]
-    evaluate = Evaluator(probe)
+    evaluate = Evaluator(probe, [array for part in parts for array in _given(part.walk)])
+    for strand in (s for own in strands for s in own):
+        strand.rest = evaluate.let_go
     for part, own in zip(parts, strands, strict=True):
         _begin(part.walk, own, evaluate, limits)
     _refine([s for part, own in zip(parts, strands, strict=True) if _refined(part.walk) for s in own if s.moving],
             evaluate, limits)  # fmt: skip
     values = np.empty_like(problems.x)
-    records = []
-    for i, claim in enumerate(claimed):
+    rules = [_rule(part.walk) for part in parts]
+
+    def measured(i: int) -> WalkRecord:
         bundle = [own[i] for own in strands]
-        rules = [_rule(part.walk) for part in parts]
-        values[i], record = measure(bundle, rules, claim, problems.space.shape, limits.tolerance)
+        values[i], record = measure(bundle, rules, claimed[i], problems.space.shape, limits.tolerance)
+        evaluate.let_go()
+        return record
+
+    records = each(measured, range(len(problems)), values[:1].size)
+    for i, bundle in enumerate(zip(*strands, strict=True)):
         for strand in bundle:
             if keep is not None:
                 keep(i, strand)
             strand.gradients.clear()  # each as large as the image
-        records.append(record)
     return Attributions(values, tuple(records))
 
 
@@ -106,35 +128,72 @@ def _rule(walk: Walk) -> Rule:
     return "left" if isinstance(walk, Recorded) and walk.rule == "left" else "trapezoid"
 
 
-class Evaluator:
-    """Values and gradients at (strand, t) places, in batches that mix strands."""
+def _given(walk: Curve | Polyline | Recorded) -> Sequence[Floats]:
+    """The arrays that a walk came with."""
+    if isinstance(walk, Curve):
+        return ()
+    return [*walk.vertices, *(walk.gradients if isinstance(walk, Recorded) else ())]
 
-    def __init__(self, probe: Probe) -> None:
+
+class Evaluator:
+    """Values and gradients at (strand, t) places, in batches that mix strands.
+
+    Args:
+        probe: the model.
+        given: arrays that the walks came with and that may lie on the disk.
+    """
+
+    def __init__(self, probe: Probe, given: Sequence[Floats] = ()) -> None:
         self.probe = probe
+        self._given = given
+        self._memory: Floats | None = None
+        self._keeper = Keeper()
 
     def outputs(self, wanted: Sequence[Place]) -> None:
         """Put the explained outputs at the wanted places into the strands."""
         missing = [(s, t) for s, t in wanted if t not in s.outputs]
-        for part, points, targets in _chunks(missing):
-            for (strand, t), value in zip(part, self.probe.outputs(points, targets), strict=True):
-                strand.outputs[t] = float(value)
-                strand.forwards += 1
+        for part, points, targets in self._chunks(missing):
+            self._evaluate_outputs(part, points, targets)
 
     def gradients(self, wanted: Sequence[Place]) -> None:
-        """Put the gradients at the wanted places into the strands."""
+        """Put the gradients at the wanted places into the strands, and the explained outputs that are missing."""
         missing = [(s, t) for s, t in wanted if t not in s.gradients]
-        for part, points, targets in _chunks(missing):
+        for part, points, targets in self._chunks(missing):
+            unseen = [k for k, (s, t) in enumerate(part) if t not in s.outputs]
+            if unseen:
+                some = points if len(unseen) == len(part) else points[unseen]
+                self._evaluate_outputs([part[k] for k in unseen], some, targets[unseen])
             _, gradients = self.probe.value_and_gradient(points, targets)
             for (strand, t), gradient in zip(part, gradients, strict=True):
-                strand.gradients[t] = gradient.copy()  # not a view that would keep the whole batch alive
+                strand.gradients[t] = self._keeper.keep(gradient)
                 strand.spent += 1
+            self.let_go()
 
+    def let_go(self) -> None:
+        """Let the pages go of everything that lies on the disk."""
+        self._keeper.let_go()
+        let_go(self._given)
 
-def _chunks(wanted: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Floats, Ints]]:
-    for start in range(0, len(wanted), CHUNK):
-        part = wanted[start : start + CHUNK]
-        points = np.concatenate([strand.track.at(np.array([t])) for strand, t in part])
-        yield part, points, np.array([strand.target for strand, _ in part], dtype=np.int64)
+    def _evaluate_outputs(self, part: Sequence[Place], points: Floats, targets: Ints) -> None:
+        for (strand, t), value in zip(part, self.probe.outputs(points, targets), strict=True):
+            strand.outputs[t] = float(value)
+            strand.forwards += 1
+
+    def _chunks(self, wanted: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Floats, Ints]]:
+        """The places, `CHUNK` at a time, with their points and targets; the points hold until the next chunk."""
+        for start in range(0, len(wanted), CHUNK):
+            part = wanted[start : start + CHUNK]
+            yield part, self._points(part), np.array([strand.target for strand, _ in part], dtype=np.int64)
+
+    def _points(self, part: Sequence[Place]) -> Floats:
+        """The places' points, in memory that is used again: the system takes its time to hand out new pages."""
+        for k, (strand, t) in enumerate(part):
+            point = strand.track.at(np.array([t]))[0]
+            if self._memory is None or self._memory.shape[1:] != point.shape or self._memory.dtype != point.dtype:
+                self._memory = np.empty((CHUNK, *point.shape), dtype=point.dtype)
+            self._memory[k] = point
+        assert self._memory is not None  # no chunk is empty
+        return self._memory[: len(part)]
 
 
 def _load(walk: Recorded, strands: Sequence[Strand], evaluate: Evaluator) -> None:
@@ -145,8 +204,9 @@ def _load(walk: Recorded, strands: Sequence[Strand], evaluate: Evaluator) -> Non
             strand.outputs[t] = float(value)
         strand.spent = strand.recorded = len(gradients)
     last = [(s, 1.0) for s in strands if s.moving]
-    evaluate.outputs(last)
-    if walk.rule != "left":
+    if walk.rule == "left":
+        evaluate.outputs(last)
+    else:
         evaluate.gradients(last)
 
 
@@ -162,7 +222,6 @@ def _place(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) -
             outputs = np.array([strand.outputs[float(t)] for t in scan])
             nodes = scan[first_nodes(scan, outputs, min(limits.first_nodes, limits.node_limit - 1))]
         wanted += [(strand, float(t)) for t in nodes]
-    evaluate.outputs(wanted)
     evaluate.gradients(wanted)
 
 
@@ -172,12 +231,18 @@ def _refine(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) 
     After a recording the first round halves every piece: an adaptive walk chose its direction by the very
     gradients at the vertices, so these alone are a biased sample.
     """
+
+    def summed(strand: Strand) -> tuple[Array, Array]:
+        found = strand.pieces()
+        evaluate.let_go()
+        return found
+
     active, first = list(strands), True
     while active:
         wanted: list[Place] = []
         still = []
-        for strand in active:
-            t, misses = strand.pieces()
+        pieces = each(summed, active, next(iter(active[0].gradients.values())).size)
+        for strand, (t, misses) in zip(active, pieces, strict=True):
             most = limits.node_limit - (strand.spent - strand.recorded)
             if first and strand.recorded:
                 halved = np.arange(len(misses))[: max(most, 0)]
@@ -188,5 +253,4 @@ def _refine(strands: Sequence[Strand], evaluate: Evaluator, limits: Quadrature) 
                 still.append(strand)
             wanted += [(strand, float((t[k] + t[k + 1]) / 2)) for k in halved]
         active, first = still, False
-        evaluate.outputs(wanted)
         evaluate.gradients(wanted)

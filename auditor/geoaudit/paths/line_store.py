@@ -5,18 +5,17 @@ One photograph's line takes up to a few hundred gradients, each as large as the 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Attributions, Cost, Floats, Problems, Recorded, WalkRecord
+from geoaudit.paths.keeping import block, let_go
 from geoaudit.paths.strand import Strand
 from geoaudit.paths.walk import straight_line
 
@@ -25,6 +24,7 @@ Integrate = Callable[[Problems, Callable[[int, Strand], None]], Attributions]
 """Integrates the straight lines of problems and hands out each strand before its gradients are let go."""
 
 
+_SMALL = 2**20  # bytes of a line that is not worth a file
 _Key = tuple[str, int, bytes, bytes]
 
 
@@ -48,7 +48,7 @@ class LineStore:
 
     Args:
         integrate: how.
-        on_disk: keep the gradients in a temporary file rather than in memory.
+        on_disk: keep the gradients of large lines in temporary files rather than in memory.
 
     Attributes:
         borrowed: evaluations behind the lines that were asked for since `open_account`, and paid for before; each
@@ -60,7 +60,6 @@ class LineStore:
         self._integrate = integrate
         self._on_disk = on_disk
         self._lines: dict[_Key, _Line] = {}
-        self._file: Any = None
         self._accounted: set[_Key] = set()
         self.borrowed = Cost()
         self.borrowed_seconds = 0.0
@@ -79,9 +78,6 @@ class LineStore:
     def close(self) -> None:
         """Forget the lines and give the disk back."""
         self._lines.clear()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
     def attributions(self, problems: Problems) -> Attributions:
         """The maps along the straight lines, as `Probe.straight_line` gives them."""
@@ -99,6 +95,7 @@ class LineStore:
         )
 
     def _of(self, problems: Problems) -> list[_Line]:
+        let_go(line.gradients for line in self._lines.values())  # whoever asked before has read them
         keys = [_key(problems, i) for i in range(len(problems))]
         missing = [i for i, key in enumerate(keys) if key not in self._lines]
         if missing:
@@ -130,14 +127,10 @@ class LineStore:
             return np.empty(shape, dtype=problems.x.dtype)
         if not self._on_disk:
             return np.stack(gradients)
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="geoaudit-")  # noqa: SIM115  (closed by close())
-        self._file.seek(0, 2)
-        start = self._file.tell()
-        for gradient in gradients:
-            self._file.write(np.ascontiguousarray(gradient).data)
-        self._file.flush()
-        kept: Floats = np.memmap(self._file, dtype=gradients[0].dtype, mode="r", offset=start, shape=shape)
+        kept = block(shape, gradients[0].dtype, in_memory=_SMALL)
+        for place, gradient in zip(kept, gradients, strict=True):
+            place[...] = gradient
+        let_go((kept, *gradients))
         return kept
 
 

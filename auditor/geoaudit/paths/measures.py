@@ -12,7 +12,7 @@ import numpy.typing as npt
 from geoaudit.api import Floats, WalkRecord
 from geoaudit.paths.claim import Claim
 from geoaudit.paths.quadrature import DRIFT
-from geoaudit.paths.strand import Strand
+from geoaudit.paths.strand import REST, Strand
 
 Array = npt.NDArray[np.float64]
 Rule = Literal["trapezoid", "left"]
@@ -95,6 +95,8 @@ def _accumulate(strand: Strand, shape: tuple[int, ...], rule: Rule) -> _Sums:
     sums = _Sums(np.zeros(shape), half, np.empty(pieces))
     thin = _thin(strand, t, 0) if half is not None else np.zeros(())
     for k in range(pieces):
+        if k % REST == 0:
+            strand.rest()
         start, end = float(t[k]), float(t[k + 1])
         way = strand.move(start, end)
         slope = strand.gradients[start]
@@ -102,7 +104,8 @@ def _accumulate(strand: Strand, shape: tuple[int, ...], rule: Rule) -> _Sums:
             slope = 0.5 * (slope + strand.gradients[end])
         part = slope * way
         sums.values += part
-        sums.misses[k] = part.sum(dtype=np.float64) - (strand.outputs[end] - strand.outputs[start])
+        total = strand.sum_of((start, end), part) if rule == "trapezoid" else float(part.sum(dtype=np.float64))
+        sums.misses[k] = total - (strand.outputs[end] - strand.outputs[start])
         distance = float(np.linalg.norm(way.ravel()))
         sums.length += distance
         sums.absolute_integral += float(np.abs(part).sum(dtype=np.float64))
@@ -118,9 +121,9 @@ def _thin(strand: Strand, t: Array, k: int) -> Floats:
     """The gradient at node k as the even nodes see it; the last node always counts."""
     if k % 2 == 0 or k == len(t) - 1:
         return strand.gradients[float(t[k])]
-    share = (t[k] - t[k - 1]) / (t[k + 1] - t[k - 1])
     before, after = strand.gradients[float(t[k - 1])], strand.gradients[float(t[k + 1])]
-    between: Floats = (1 - share) * before + share * after
+    share = float((t[k] - t[k - 1]) / (t[k + 1] - t[k - 1]))  # no numpy number, which would make float64 of float32
+    between: Floats = (1.0 - share) * before + share * after
     return between
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,14 @@ from geoaudit.api import Floats
 from geoaudit.paths.walk import Track
 
 Array = npt.NDArray[np.float64]
+
+
+REST = 16
+"""Pieces between two rests."""
+
+
+def _no_rest() -> None:
+    pass
 
 
 class Strand:
@@ -28,6 +38,7 @@ class Strand:
         recorded: gradients that came with an adaptive walk.
         spent: gradients evaluated, recorded ones included.
         forwards: onnxruntime forwards evaluated.
+        rest: called every `REST` pieces while they are gone through: lets go of memory that can be had again.
     """
 
     def __init__(
@@ -44,8 +55,9 @@ class Strand:
         self.recorded = 0
         self.spent = 0
         self.forwards = 0
+        self.rest: Callable[[], None] = _no_rest
         self._points: dict[float, Floats] = {}
-        self._slopes: dict[tuple[float, float], float] = {}
+        self._sums: dict[tuple[float, float], float] = {}
 
     @property
     def nodes(self) -> Array:
@@ -54,7 +66,8 @@ class Strand:
 
     def move(self, start: float, end: float) -> Floats:
         """The displacement between two parameters with no corner between them."""
-        displacement: Floats = self._point(end) - self._point(start)
+        first = self._point(start)  # before the end: it is the last piece's end, and remembered
+        displacement: Floats = self._point(end) - first
         return displacement
 
     def _point(self, t: float) -> Floats:
@@ -70,11 +83,21 @@ class Strand:
         t = self.nodes
         misses = np.empty(len(t) - 1)
         for k, piece in enumerate(zip(t[:-1].tolist(), t[1:].tolist(), strict=True)):
-            if piece not in self._slopes:  # a piece's sum never changes; halving makes two new pieces
-                self._slopes[piece] = self._trapezoid(*piece)
-            misses[k] = self._slopes[piece] - (self.outputs[piece[1]] - self.outputs[piece[0]])
+            if k % REST == 0:
+                self.rest()
+            if piece not in self._sums:  # a piece's sum never changes; halving makes two new pieces
+                start, end = piece
+                self.sum_of(piece, 0.5 * (self.gradients[start] + self.gradients[end]) * self.move(start, end))
+            misses[k] = self._sums[piece] - (self.outputs[piece[1]] - self.outputs[piece[0]])
         return t, misses
 
-    def _trapezoid(self, start: float, end: float) -> float:
-        part = 0.5 * (self.gradients[start] + self.gradients[end]) * self.move(start, end)
-        return float(part.sum(dtype=np.float64))  # S is hundreds of times the sum: float32 would lose digits
+    def sum_of(self, piece: tuple[float, float], part: Floats) -> float:
+        """The gradient sum of a piece between two nodes, added up only once.
+
+        Args:
+            piece: the nodes' parameters.
+            part: the trapezoid rule's map of the piece.
+        """
+        if piece not in self._sums:
+            self._sums[piece] = float(part.sum(dtype=np.float64))  # S is hundreds of times the sum: no float32
+        return self._sums[piece]

@@ -1,0 +1,60 @@
+"""Bookkeeping on several cores, and bookkeeping beside the model.
+
+numpy, scipy's image filters and onnxruntime let go of the interpreter's lock while they compute, so that threads are
+enough.  Both functions keep the order of the work and change no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from geoaudit.model.cores import usable_cores
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+LARGE = 2**14
+"""Numbers from which on an item is worth a thread, which takes a tenth of a millisecond to start."""
+
+
+def each(work: Callable[[S], T], items: Iterable[S], size: int) -> list[T]:
+    """What `work` returns for each item, in the items' order; large ones one thread a usable core.
+
+    Args:
+        work: does not evaluate the model, which has all cores and counts what is evaluated, and writes to nothing that
+            another item reads or writes.
+        items: what is worked on.
+        size: numbers that one item goes through at least once.
+
+    Raises:
+        Exception: what `work` raises, for the first item that fails; no more items are begun then.
+    """
+    waiting = list(items)
+    threads = min(len(waiting), usable_cores()) if size >= LARGE else 1
+    if threads < 2:
+        return [work(item) for item in waiting]
+    pool = ThreadPoolExecutor(threads, "geoaudit-each")
+    try:
+        return list(pool.map(work, waiting))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ahead(made: Iterable[T]) -> Iterator[T]:
+    """The same values in the same order; while one is used the next is made, in a thread of its own.
+
+    Args:
+        made: does not evaluate the model.  At most one value is made ahead, so that two are held at a time.
+
+    Raises:
+        Exception: what making a value raises, when its turn has come.
+    """
+    values, end = iter(made), object()
+    with ThreadPoolExecutor(1, "geoaudit-ahead") as maker:
+        coming = maker.submit(next, values, end)
+        while (value := coming.result()) is not end:
+            coming = maker.submit(next, values, end)
+            yield value  # type: ignore[misc]  # only the end is no T
