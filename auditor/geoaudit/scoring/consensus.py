@@ -142,5 +142,6 @@ def imputer_means(methods: Sequence[Contender]) -> dict[str, Array]:
     columns = {}
     for p, name in enumerate(names):
         readings = [m.srg_by_imputer[:, p] if m.srg_by_imputer.shape[1] > p else np.empty(0) for m in methods]
-        columns[name] = np.array([float(np.nanmean(r)) if covers(r) else np.nan for r in readings])
+        asked = [m.asked(r) if len(r) else r for m, r in zip(methods, readings, strict=True)]
+        columns[name] = np.array([float(np.nanmean(r)) if covers(r) else np.nan for r in asked])
     return columns

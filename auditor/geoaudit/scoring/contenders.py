@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from geoaudit.scoring.statistics import Array
 
@@ -56,6 +57,7 @@ class Contender:
         warned: gating checks that it neither passed nor failed, each with its reason.
         inconclusive: ids of checks that ended INCONCLUSIVE for this method.
         unchecked: ids of checks that crashed on it.
+        read: the images on which masked forwards were spent, in an adaptive audit; None: on all; shape (n,).
     """
 
     id: str
@@ -74,6 +76,16 @@ class Contender:
     warned: tuple[tuple[str, str], ...] = ()
     inconclusive: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    read: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def read_on(self) -> npt.NDArray[np.bool_]:
+        """Whether masked forwards were spent on each image, shape (n,)."""
+        return np.ones(len(self.srg), dtype=np.bool_) if self.read is None else self.read
+
+    def asked(self, scores: Array) -> Array:
+        """Its scores by a metric, without those that no forwards were spent on; at most as many as `scores`."""
+        return scores if self.read is None else scores[self.read | ~np.isnan(scores)]
 
     @property
     def earned(self) -> Array:
@@ -119,6 +131,7 @@ def canonical(contenders: Sequence[Contender]) -> list[Contender]:
         replace(
             c, ncc=c.ncc[rows], srg=c.srg[rows], srg_by_imputer=c.srg_by_imputer[rows],
             readings={name: scores[rows] for name, scores in c.readings.items()},
+            read=None if c.read is None else c.read[rows],
         )
         for c in ordered
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from geoaudit.audit.result import RankingEntry, RankInterval
 from geoaudit.scoring.contenders import BY_CONSTRUCTION, Contender, covers
-from geoaudit.scoring.separation import apart
 from geoaudit.scoring.standings import Standings
 from geoaudit.scoring.statistics import Array
 from geoaudit.scoring.tiers import Tier
@@ -34,7 +33,7 @@ class Field:
         srg: SRG, shape (n, k), nan where missing.
         table: the ranks.
         srg_healthy: whether SRG may be used.
-        seed: of resampling.
+        apart: which of the columns, given best first, are told apart, shape (m, m).
     """
 
     scored: Sequence[Contender]
@@ -43,7 +42,7 @@ class Field:
     srg: Array
     table: Standings
     srg_healthy: bool
-    seed: int
+    apart: Callable[[Sequence[int]], npt.NDArray[np.bool_]]
 
 
 def entries(methods: Sequence[Contender], field: Field) -> list[RankingEntry]:
@@ -71,7 +70,7 @@ def _ranked(name: Tier, members: Sequence[Contender], field: Field, front: set[s
     columns = [i for i, m in enumerate(field.scored) if m.id in wanted and np.isfinite(combined[i])]
     columns.sort(key=lambda i: (round(float(combined[i]), _ROUNDING), -_tie_break(i, field), field.scored[i].id))
     shares = first_shares(table, columns) if name != "rejected" else [None] * len(columns)
-    places = positions(apart(table.parts[:, columns], field.seed), before)
+    places = positions(field.apart(columns), before)
     return [
         RankingEntry(
             position=place, tier=name, method=field.scored[i].id, reasons=field.judged[field.scored[i].id][1],
@@ -126,7 +125,7 @@ def pareto(field: Field) -> set[str]:
 
 def _on_both(method: Contender, field: Field) -> bool:
     earned = BY_CONSTRUCTION not in method.flags and field.judged[method.id][0] != "rejected"
-    return earned and method.assessable and covers(method.srg)
+    return earned and method.assessable and covers(method.asked(method.srg))
 
 
 def _tie_break(column: int, field: Field) -> float:

@@ -7,30 +7,35 @@ mean-rank post-hoc tests.  Methods share a position unless they can be told apar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from geoaudit.api import Status
 from geoaudit.audit.result import FriedmanTest, MetricHealth, PairTest, Ranking, RankingEntry, Tests
 from geoaudit.scoring import statistics
+from geoaudit.scoring.adaptive_judge import Sequential
+from geoaudit.scoring.adaptive_standings import unequal_standings
 from geoaudit.scoring.contenders import ENOUGH, RANKED_BY, Contender, Scale, canonical, covers
 from geoaudit.scoring.entries import NO_POSITION, Field, entries
+from geoaudit.scoring.judge import FullSample, Judge
 from geoaudit.scoring.reliability import reliability
 from geoaudit.scoring.robustness import robustness
 from geoaudit.scoring.rule import rule_text
 from geoaudit.scoring.separation import FEWEST
-from geoaudit.scoring.standings import standings
+from geoaudit.scoring.standings import Standings, standings
 from geoaudit.scoring.statistics import Array, Interval
-from geoaudit.scoring.tiers import ALPHA, against, pairwise, tier
+from geoaudit.scoring.tiers import tier
 
 Outcome = Literal["ranked", "indicative", "inconclusive"]
 
 
 def rank(
-    contenders: Sequence[Contender], health: Sequence[MetricHealth], seed: int, scales: Sequence[Scale] = RANKED_BY
-) -> Ranking:
+    contenders: Sequence[Contender], health: Sequence[MetricHealth], seed: int, scales: Sequence[Scale] = RANKED_BY,
+    *, adaptive: bool = False,
+) -> Ranking:  # fmt: skip
     """Rank the methods by NCC violation and SRG.
 
     Args:
@@ -38,43 +43,64 @@ def rank(
         health: the metrics' health; where `srg` has failed, the ranking rests on NCC alone.
         seed: of the bootstrap over images.
         scales: the metrics that judge maps, for the agreement between them.
+        adaptive: the number of images that a method was read on hangs on its scores: tests are used that hold all
+            the same.  They need the images in the order of the audit.
 
     Returns:
         The report's ranking: one entry a method, best first.  The order of `contenders` and of the images
-        changes nothing.
+        changes nothing, but for adaptive audits, in which the order of images does.
 
     Raises:
         ValueError: an id occurs twice, or the arrays are not aligned on the same images.
     """
     everyone = canonical(contenders)
+    judge: Judge = Sequential(sorted(contenders, key=lambda c: c.id)) if adaptive else FullSample(seed)
     methods = [c for c in everyone if c.kind == "method"]
     scored = [c for c in methods if c.status == "ok"]
     control = {c.id: c for c in everyone if c.kind == "control"}
     failed = {h.metric for h in health if h.status == Status.FAIL}
     healthy = "srg" not in failed
-    random, edges = (against(scored, control.get(name)) for name in ("random", "edges"))
+    random, edges = (judge.against(scored, control.get(name)) for name in ("random", "edges"))
     judged = {m.id: tier(m, random.get(m.id), edges.get(m.id), healthy) for m in methods}
     n = len(everyone[0].srg) if everyone else 0
     ncc, srg = _matrix(scored, "ncc-violation", n), _matrix(scored, "srg", n)
-    table = standings(ncc, srg if healthy else np.full_like(srg, np.nan), seed)
-    friedman = [_friedman(metric, scores) for metric, scores in (("ncc-violation", ncc), ("srg", srg))]
-    agreed = reliability(srg[:, _taking_part(srg)], seed)
-    status, reason = _status(scored, ncc, srg, next((h for h in health if h.metric == "srg"), None), agreed)
-    rows = entries(methods, Field(scored, judged, ncc, srg, table, healthy, seed))
-    tests = [*pairwise(scored), *(a.test for a in random.values()), *(a.test for a in edges.values())]
+    table = _standings(scored, ncc, srg if healthy else np.full_like(srg, np.nan), seed)
+    part = _covered(scored, srg)
+    friedman = [
+        _friedman("ncc-violation", ncc[:, _taking_part(ncc)], judge), _friedman("srg", srg[:, part], judge)
+    ]  # fmt: skip
+    agreed = reliability(srg[:, part], seed)
+    own = next((h for h in health if h.metric == "srg"), None)
+    status, reason = _status(ncc, srg[:, part], own, agreed, judge)
+    rows = entries(methods, Field(scored, judged, ncc, srg, table, healthy, _apart(judge, scored, table)))
+    tests = [*judge.pairwise(scored), *(a.test for a in random.values()), *(a.test for a in edges.values())]
     return Ranking(
         status=status,
         rule=rule_text(failed),
         reason=reason,
         entries=rows,
         tests=Tests(friedman=friedman, pairwise=sorted(tests, key=_pair_key)),
-        smallest_detectable_difference=_detectable(srg),
+        smallest_detectable_difference=_detectable(srg[:, part]),
         reliability=agreed.estimate,
         reliability_low=agreed.low,
         reliability_high=agreed.high,
         agreement=_agreement(scored),
         robustness=robustness(scored, scales, failed, _leaders(rows)),
+        adaptive=judge.told(),
     )
+
+
+def _standings(scored: Sequence[Contender], ncc: Array, srg: Array, seed: int) -> Standings:
+    if all(m.read_on.all() for m in scored):
+        return standings(ncc, srg, seed)
+    part = [covers(m.asked(column)) for m, column in zip(scored, srg.T, strict=True)]
+    return unequal_standings(ncc, srg, part, seed)
+
+
+def _apart(
+    judge: Judge, scored: Sequence[Contender], table: Standings
+) -> Callable[[Sequence[int]], npt.NDArray[np.bool_]]:
+    return lambda columns: judge.apart([scored[i] for i in columns], table.parts[:, columns])
 
 
 def _leaders(rows: Sequence[RankingEntry]) -> list[str]:
@@ -92,8 +118,13 @@ def _taking_part(scores: Array) -> list[int]:
     return [i for i, column in enumerate(scores.T) if covers(column)]
 
 
-def _friedman(metric: str, scores: Array) -> FriedmanTest:
-    statistic, p, n = statistics.friedman(scores[:, _taking_part(scores)])
+def _covered(methods: Sequence[Contender], srg: Array) -> list[int]:
+    """The methods with SRG on at least half of the images that they were read on."""
+    return [i for i, m in enumerate(methods) if covers(m.asked(srg[:, i]))]
+
+
+def _friedman(metric: str, scores: Array, judge: Judge) -> FriedmanTest:
+    statistic, p, n = judge.friedman(scores)
     return FriedmanTest(metric=metric, n=n, statistic=statistic, p=p)
 
 
@@ -101,19 +132,18 @@ def _pair_key(test: PairTest) -> tuple[str, str, str]:
     return test.metric, test.a, test.b
 
 
-def _status(
-    scored: Sequence[Contender], ncc: Array, srg: Array, health: MetricHealth | None, agreed: Interval
-) -> tuple[Outcome, str]:
-    """Whether the ranking stands, and why in some sentences."""
-    if not scored or not len(srg):
+def _status(ncc: Array, srg: Array, health: MetricHealth | None, agreed: Interval, judge: Judge) -> tuple[Outcome, str]:
+    """Whether the ranking stands, and why in some sentences; `srg` of the methods that take part."""
+    if not ncc.shape[1] or not len(srg):
         return "inconclusive", "No method was scored."
     if health is not None and health.status == Status.FAIL:
         text = f"Faithfulness was not judged: SRG {health.reason}."
         return "inconclusive", _joined(text, _left_out("NCC", ncc))
-    if not any(covers(m.srg) for m in scored):
+    if not srg.shape[1]:
         return "inconclusive", "No method has SRG on at least half of the images."
-    n = _common(srg)
-    doubts = [_left_out("SRG", srg), _left_out("NCC", ncc), _disagreement(agreed)]
+    n, told = len(statistics.complete_rows(srg)), judge.told()
+    incomplete = _incomplete("SRG", n, len(srg)) if told is None else told.reason
+    doubts = [incomplete, _left_out("NCC", ncc), _disagreement(agreed)]
     if not n:
         return "inconclusive", _joined(*doubts)
     if health is not None and health.status != Status.PASS:
@@ -122,10 +152,10 @@ def _status(
         images = "1 image is" if n == 1 else f"{n} images are"
         few = f"{images} fewer than {ENOUGH}: read the order as an indication."
         return "indicative", _joined(few, _missed(srg), _never(n), *doubts)
-    if test := _tied(srg):
+    if test := judge.tied(srg):
         text = f"The methods' SRG cannot be told apart on {n} images ({test})."
         return "inconclusive", _joined(text, _missed(srg), *doubts)
-    return "ranked", _joined(f"{n} images.", *doubts)
+    return "ranked", _joined("" if told else f"{n} images.", *doubts)
 
 
 def _common(scores: Array) -> int:
@@ -136,26 +166,15 @@ def _common(scores: Array) -> int:
 
 def _left_out(name: str, scores: Array) -> str:
     """Said where images are left out of the ranks, because a method that is ranked lacks the score there."""
-    n = _common(scores)
-    if n == len(scores) or not _taking_part(scores):
+    return _incomplete(name, _common(scores), len(scores)) if _taking_part(scores) else ""
+
+
+def _incomplete(name: str, n: int, of: int) -> str:
+    if n == of:
         return ""
     if not n:
         return f"There are no ranks by {name}: on no image every method that could have one is scored."
-    return f"Ranks by {name} rest on {n} of {len(scores)} images: those on which every method so ranked is scored."
-
-
-def _tied(srg: Array) -> str:
-    """The test by which the methods' SRG cannot be told apart; empty where it can, or where there is one method."""
-    taken = srg[:, _taking_part(srg)]
-    if taken.shape[1] < 2:
-        return ""
-    if (taken == taken[:, :1]).all(axis=1)[~np.isnan(taken).any(axis=1)].all():
-        return "all are equal on every image"
-    if taken.shape[1] == 2:
-        name, (p, _) = "Wilcoxon's test", statistics.wilcoxon(taken[:, 0], taken[:, 1])
-    else:
-        name, (_, p, _) = "Friedman's test", statistics.friedman(taken)
-    return f"{name}, p = {p:.3g}" if p is not None and p >= ALPHA else ""
+    return f"Ranks by {name} rest on {n} of {of} images: those on which every method so ranked is scored."
 
 
 def _joined(*sentences: str) -> str:
@@ -192,7 +211,7 @@ def _detectable(srg: Array) -> float | None:
 
     Of two named beforehand: picking the largest of many differences takes more.
     """
-    rows = statistics.complete_rows(srg[:, _taking_part(srg)])
+    rows = statistics.complete_rows(srg)
     n, k = rows.shape
     if n < 3 or k < 2:
         return None
@@ -202,5 +221,5 @@ def _detectable(srg: Array) -> float | None:
 
 def _agreement(scored: Sequence[Contender]) -> float | None:
     """Kendall's tau between the imputers' mean SRG of the methods."""
-    part = [m.srg_by_imputer for m in scored if covers(m.srg) and m.srg_by_imputer.size]
+    part = [m.srg_by_imputer for m in scored if covers(m.asked(m.srg)) and m.srg_by_imputer.size]
     return statistics.kendalls_tau(np.stack([np.nanmean(scores, axis=0) for scores in part])) if part else None

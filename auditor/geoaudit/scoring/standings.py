@@ -123,6 +123,20 @@ def combine(criteria: Sequence[Array], k: int) -> Array:
     return np.mean(criteria, axis=0) if len(criteria) else np.full(k, np.nan)
 
 
+def combined(criteria: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """What the order rests on (`combine`), and the same over resampled images; nan where a method has no rank.
+
+    Args:
+        criteria: mean ranks (k,) and their draws (b, k) by each, nan where a method has none.
+    """
+    k = len(criteria[0][0])
+    used = [(means, draws, np.isfinite(means)) for means, draws in criteria if np.isfinite(means).any()]
+    nowhere = ~np.any([part for _, _, part in used], axis=0) if used else np.ones(k, dtype=bool)
+    whole = combine([np.where(part, means, part.sum()) for means, _, part in used], k)
+    redrawn = combine([np.where(part, draws, float(part.sum())) for _, draws, part in used], k)
+    return np.where(nowhere, np.nan, whole), np.where(nowhere, np.nan, np.broadcast_to(redrawn, criteria[0][1].shape))
+
+
 def _last_where_missing(ranks: Array) -> Array:
     """`ranks` (n, k) with methods that have none put last on every image that ranks the others.
 

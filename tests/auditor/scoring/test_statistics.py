@@ -99,3 +99,16 @@ def test_smallest_difference_has_the_stated_power():
     assert np.mean(t > 2.200985) == pytest.approx(0.8, abs=0.02)  # t of .975 at 11 degrees of freedom
     assert s.smallest_difference(deviation, 100) < effect / 2
     assert s.smallest_difference(deviation, 2) is None
+
+
+def test_interval_of_many_values_is_that_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(4).gamma(0.5, 1.0, s.CLOSED + 1)
+    closed = s.bootstrap_mean(values, 0)
+    monkeypatch.setattr(s, "CLOSED", len(values))
+    drawn = s.bootstrap_mean(values, 0)
+    assert None not in (closed.low, closed.high, drawn.low, drawn.high)
+    width = drawn.high - drawn.low
+    assert closed.estimate == drawn.estimate
+    assert abs(closed.low - drawn.low) < 0.05 * width
+    assert abs(closed.high - drawn.high) < 0.05 * width
+    assert (closed.high - closed.estimate) > (closed.estimate - closed.low)  # leans like the values
