@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from geoaudit.api import Check, Cost, Finding, Method, Problems, Status, Subject
 from geoaudit.audit.inputs import Inputs
+from geoaudit.audit.meter import Meter
 from geoaudit.audit.method_results import not_applicable
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.plan import Plan
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.result import Parity
 from geoaudit.audit.seeds import seed_spread
+from geoaudit.audit.shelf import Shelf
 from geoaudit.audit.speed import Speed
 from geoaudit.audit.tally import Tally
+from geoaudit.audit.unit import Expense, Ledger
 from geoaudit.errors import GeoauditError, NotApplicable
 
 
@@ -47,6 +49,21 @@ class Examined:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a check found about one subject.
+
+    Attributes:
+        findings: at least one.
+        expense: what they cost.
+        warning: a sentence for the user; None but for a check that failed.
+    """
+
+    findings: tuple[Finding, ...]
+    expense: Expense
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
 class Examination:
     """What the checks are shown.
 
@@ -59,6 +76,8 @@ class Examination:
         probe: the model.
         speed: for the progress bar.
         tell: told of the progress.
+        ledger: of the run's expenses.
+        shelf: where findings are looked for, and kept.
     """
 
     plan: Plan
@@ -69,6 +88,8 @@ class Examination:
     probe: ModelProbe
     speed: Speed
     tell: Observer
+    ledger: Ledger = field(default_factory=Ledger)
+    shelf: Shelf = field(default_factory=Shelf)
 
     def run(self, tallies: Mapping[str, Tally]) -> list[Examined]:
         """All findings, sorted by check and method."""
@@ -81,9 +102,8 @@ class Examination:
         methods = [t.method for t in scored if t.method in self.plan.methods]
         self.tell.stage("checking", sum(self._seconds(c, m) for c, m in self._pairs(methods)))
         for check, method in self._pairs(methods):
-            subject = self._subject(None if method is None else by_method[method.id])
             self.tell.working(f"{method.id if method else 'the model'}: {check.id}")
-            found += self._examine(check, subject)
+            found += self._examine(check, None if method is None else by_method[method.id])
             self.tell.advance(self._seconds(check, method))
         return sorted(found, key=lambda e: (e.finding.check, e.finding.method or ""))
 
@@ -125,9 +145,18 @@ class Examination:
             },
         )
 
-    def _examine(self, check: Check, subject: Subject) -> list[Examined]:
+    def _examine(self, check: Check, tally: Tally | None) -> list[Examined]:
+        method = None if tally is None else tally.method
+        found = self.shelf.check(check, method, Found, lambda: self._found(check, self._subject(tally)), _sound)
+        if found.warning is not None:
+            self.tell.warn(found.warning)
+        cost = self.ledger.charge(found.expense)
+        first = [Examined(finding, check, cost, found.expense.seconds) for finding in found.findings[:1]]
+        return first + [Examined(finding, check) for finding in found.findings[1:]]
+
+    def _found(self, check: Check, subject: Subject) -> Found:
         method = subject.method.id if subject.method is not None else None
-        before, clock = self.probe.spent, time.perf_counter()
+        meter, warning = Meter(self.probe), None
         try:
             findings = check.examine(subject, self.sample, self.probe)
             _require_sound(findings, check.id, method)
@@ -135,11 +164,14 @@ class Examination:
             findings = [Finding(check.id, method, Status.SKIP, _sentence(told))]
         except Exception as error:
             why = error.message if isinstance(error, GeoauditError) else f"{type(error).__name__}: {error}"
-            self.tell.warn(f"the check {check.id} of {method or 'the model'} failed: {why}")
+            warning = f"the check {check.id} of {method or 'the model'} failed: {why}"
             findings = [Finding(check.id, method, Status.ERROR, f"The check itself failed ({why}).")]
-        cost, seconds = self.probe.spent + before * -1.0, time.perf_counter() - clock
-        first = [Examined(finding, check, cost, seconds) for finding in findings[:1]]
-        return first + [Examined(finding, check) for finding in findings[1:]]
+        return Found(tuple(findings), meter.read(), warning)
+
+
+def _sound(found: Found) -> bool:
+    """Whether it is worth keeping: what broke may have broken for want of memory or room, and is tried again."""
+    return found.warning is None
 
 
 def _require_sound(findings: Sequence[Finding], check: str, method: str | None) -> None:

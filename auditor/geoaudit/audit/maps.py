@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from geoaudit.audit.store.files import PART
 from geoaudit.errors import OutputError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the archive says nothing of when it was written
@@ -32,7 +33,7 @@ class MapWriter:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "maps.npz"
-        self._part = folder / ".maps.npz.part"
+        self._part = folder / PART
         self._made = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ def probe() -> AnalyticProbe:
 
 
 def test_claims_survive_the_division_for_memory(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MEMORY", 1)
+    monkeypatch.setattr(room, "ARRAYS", 1)
     made = room.attribute(Claimer(), asked(probe), probe, Quadrature())
     assert made.claims is not None and made.claims.tolist() == [2.0, 7.0], "delta f where a part says nothing"
 

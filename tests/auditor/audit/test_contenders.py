@@ -25,6 +25,7 @@ def tally(name: str, scores: list[dict[str, float]], reasons: list[str | None], 
 def facts(images: int, findings: tuple[tuple[bool, Finding], ...] = ()) -> Any:
     metric = SimpleNamespace(id="pic-sic", higher_is_better=True, reads_importance=True)
     return SimpleNamespace(
+        settings=SimpleNamespace(adaptive=False),
         inputs=SimpleNamespace(files=[None] * images),
         plan=SimpleNamespace(
             budget=SimpleNamespace(sweep=SimpleNamespace(imputers=("black", "blur"))), metrics=[metric]

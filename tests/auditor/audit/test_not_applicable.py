@@ -102,7 +102,7 @@ def test_notes_are_kept_once_each_in_order_over_all_groups(
 
 def test_notes_survive_the_division_for_memory(audit: Any, choosy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     choosy.refused = ""
-    monkeypatch.setattr("geoaudit.audit.attribute.MEMORY", 2 * 8 * 3 * 16 * 16 * 4)
+    monkeypatch.setattr("geoaudit.memory.ARRAYS", 2 * 8 * 3 * 16 * 16 * 4)
     done = audit(methods=("outside/choosy",))
     assert done.method("outside/choosy").notes == ["The same.", "2 images.", "1 images."]
     assert np.isfinite(done.method("outside/choosy").scores["srg"].mean)

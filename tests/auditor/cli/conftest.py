@@ -64,6 +64,7 @@ class CommandLine:
         env: dict[str, str] | None = None,
         plugins: Sequence[Path] = (),
         interrupt_at: str | None = None,
+        signal_: int = signal.SIGINT,
     ) -> Ended:
         """Run it to its end.
 
@@ -72,7 +73,8 @@ class CommandLine:
             cwd: working folder; a fresh one by default.
             env: environment variables on top of the clean ones.
             plugins: folders with installed packages to import from.
-            interrupt_at: send SIGINT once stderr holds this text.
+            interrupt_at: send a signal once stderr holds this text.
+            signal_: which.
         """
         self._count += 1
         here = self._folder / str(self._count)
@@ -91,7 +93,7 @@ class CommandLine:
         )
         pid = self._answer()["pid"]
         if interrupt_at is not None:
-            self._interrupt(pid, err, interrupt_at)
+            self._interrupt(pid, err, interrupt_at, signal_)
         code = self._answer()["code"]
         return Ended(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
@@ -107,13 +109,13 @@ class CommandLine:
         answer: dict[str, int] = json.loads(line)
         return answer
 
-    def _interrupt(self, pid: int, err: Path, text: str) -> None:
+    def _interrupt(self, pid: int, err: Path, text: str, signal_: int) -> None:
         for _ in range(600):
             if err.exists() and text in err.read_text(encoding="utf-8"):
                 break
             time.sleep(0.05)
         time.sleep(0.3)
-        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal_)
 
 
 @pytest.fixture(scope="session")

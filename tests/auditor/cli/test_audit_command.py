@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,16 +205,17 @@ def test_all_methods_and_pictures_to_learn_from_are_passed_on(
 def test_an_interrupted_audit_leaves_the_old_report_alone(
     cli: Any, small_model: Path, pictures: Path, tmp_path: Path, done: Any, package: Callable[[str, str], Path]
 ) -> None:
-    site = package("slow", "time.sleep(60)")
+    """Nothing was finished before: the method is the first of all."""
+    site = package("aaa", "print('slow now', file=__import__('sys').stderr, flush=True); time.sleep(60)")
     kept = tmp_path / "out"
     shutil.copytree(done[1], kept)
     before = {path.name: path.read_bytes() for path in kept.iterdir()}
-    arguments = (small_model, pictures, *QUICK, "--methods", "slow/map")
+    arguments = (small_model, pictures, *QUICK, "--methods", "aaa/map")
     for folder in (kept, tmp_path / "fresh"):
-        ended = cli(*arguments, "-o", folder, plugins=[site], interrupt_at="auditing")
+        ended = cli(*arguments, "-o", folder, plugins=[site], interrupt_at="slow now")
         assert ended.code == 130
         assert "Interrupted" in ended.stderr.splitlines()[-1]
-        assert "Traceback" not in ended.stderr
+        assert "Traceback" not in ended.stderr and "run the same command again" not in ended.stderr
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
     assert not (tmp_path / "fresh").exists()
 
@@ -269,3 +271,15 @@ def test_a_pinned_audit_does_not_load_other_packages(
     ended = cli(small_model, pictures, *QUICK, *wanted, "--plugins", "none", plugins=[site])
     assert ended.code == 2
     assert "broken/map" in ended.error()[0]
+
+
+def test_the_command_in_the_report_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    from geoaudit.cli import cli as command_line
+
+    uri = "https://me:secret@host/a.png?signature=secret"
+    monkeypatch.setattr(sys, "argv", ["geoaudit", "model.onnx", uri])
+    found: list[Any] = []
+    monkeypatch.setattr("geoaudit.cli.run", lambda settings, options: found.append(settings) or 0)
+    command_line.main(["model.onnx", uri], standalone_mode=False)
+    assert found[0].images.uri == uri
+    assert found[0].command == ("geoaudit", "model.onnx", "https://host/a.png")
