@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from geoaudit import __version__
 from geoaudit.api import Series, Status
 from geoaudit.audit import provenance
 from geoaudit.audit.describe import describe_model
+from geoaudit.audit.detail import RULE
 from geoaudit.audit.examine import Examined
 from geoaudit.audit.image_results import finite, per_image
 from geoaudit.audit.inputs import Inputs
@@ -24,10 +26,16 @@ from geoaudit.audit.result import (
     CheckCurve,
     CheckResult,
     CostInfo,
+    Data,
+    Detail,
+    EngineTrial,
     Gate,
     ModelInfo,
+    NamedFile,
     Parity,
+    Ranking,
     Report,
+    Resumed,
     Run,
     SignOff,
     Tool,
@@ -36,6 +44,8 @@ from geoaudit.audit.settings import Settings
 from geoaudit.audit.tally import Array, Tally
 from geoaudit.errors import ExitCode
 from geoaudit.images.baseline import describe
+from geoaudit.scoring.adaptive_judge import NOT_PURSUED
+from geoaudit.scoring.adaptive_stopping import FIRST_LOOK, is_unread
 from geoaudit.scoring.contenders import Contender, Scale
 from geoaudit.scoring.health import Inversion, assess
 from geoaudit.scoring.ranking import rank
@@ -55,6 +65,9 @@ class Facts:
     examined: Sequence[Examined]
     estimate: float
     spending: Sequence[str]
+    resumed: Resumed | None = None
+    shown: frozenset[str] | None = None
+    files: Sequence[NamedFile] = ()
 
 
 def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report:
@@ -63,14 +76,15 @@ def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report
     tallies = {name: t for name, t in sorted(facts.tallies.items()) if t.skipped is None}
     images = len(facts.inputs.files)
     health = assess(_inversions(facts, tallies), seed)
-    ranking = rank([_contender(t, facts) for t in tallies.values()], health, seed, _scales(facts))
+    contenders = [_contender(t, facts) for t in tallies.values()]
+    ranking = rank(contenders, health, seed, _scales(facts), adaptive=_adaptive(facts))
     methods = [
         *(scored_method(t, plan, seed) for t in tallies.values()),
         *(skipped_method(t, plan, images) for t in facts.tallies.values() if t.skipped is not None),
         *(idle_method(m, plan, images, not_applicable(m.needs)) for m in plan.idle_methods),
     ]
     methods.sort(key=lambda method: method.id)
-    model = _model(facts)
+    model, data = _model(facts), _data(facts)
     failed = any(s.status == Status.ERROR for m in methods for s in m.scores.values())
     failed |= any(e.finding.status == Status.ERROR for e in facts.examined)
     exit_code = ExitCode.INCOMPLETE if failed else ExitCode.OK
@@ -78,11 +92,15 @@ def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report
         tool=Tool(name="geoaudit", version=__version__),
         model=model,
         parity=facts.parity,
-        data=facts.inputs.data,
+        data=data,
         baseline=describe(facts.settings.baseline, facts.inputs.preprocessing),
         config=dict(sorted(facts.settings.sources.items())),
         methods=methods,
-        per_image=[per_image(row, t) for t in tallies.values() for row in sorted(t.rows, key=lambda r: r.image)],
+        per_image=[
+            per_image(row, t)
+            for t in tallies.values()
+            for row in sorted((r for r in t.rows if _is_listed(r.image, facts)), key=lambda r: r.image)
+        ],
         curves=[curve for t in tallies.values() for curve in mean_sweep(t)],
         ranking=ranking,
         checks=[_finding(e) for e in facts.examined],
@@ -91,11 +109,11 @@ def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report
         gate=Gate(configured=False, status="not gated", policy=None, results=[]),
         limitations=limitations(
             facts.settings,
-            facts.inputs.data,
+            data,
             dict(sorted(facts.tallies.items())),
             engines.head,
             model.conversion,
-            engines.notes,
+            (*_early(ranking), *engines.notes),
             unchecked(plan, facts.settings, [e.finding for e in facts.examined]),
         ),
         context=facts.settings.context,
@@ -103,6 +121,20 @@ def assemble(facts: Facts, started: str, seconds: Callable[[], float]) -> Report
         exit_code=int(exit_code),
         run=_run(facts, started, seconds()),
     )
+
+
+def _is_listed(image: str, facts: Facts) -> bool:
+    return facts.shown is None or image in facts.shown
+
+
+def _data(facts: Facts) -> Data:
+    """The images, or those of them that are listed."""
+    data = facts.inputs.data
+    if facts.shown is None:
+        return data
+    listed = [image for image in data.images if image.id in facts.shown]
+    detail = Detail(listed=len(listed), rule=RULE, files=list(facts.files))
+    return data.model_copy(update={"images": listed, "detail": detail})
 
 
 def _run(facts: Facts, started: str, seconds: float) -> Run:
@@ -119,7 +151,9 @@ def _run(facts: Facts, started: str, seconds: float) -> Run:
         packages=provenance.packages(set(facts.plan.providers.values())),
         estimate_seconds=round(facts.estimate, 3),
         spending=list(facts.spending),
+        resumed=facts.resumed,
         engine={} if engines.twin is None else engines.twin.engine,
+        engine_trials=[] if engines.twin is None else [EngineTrial(**asdict(t)) for t in engines.twin.trials],
     )
 
 
@@ -165,7 +199,21 @@ def _contender(tally: Tally, facts: Facts) -> Contender:
         warned=tuple((e.finding.check, e.finding.reason) for e in found if e.gate and e.finding.status == Status.WARN),
         inconclusive=tuple(e.finding.check for e in found if e.finding.status == Status.INCONCLUSIVE),
         unchecked=tuple(e.finding.check for e in found if e.finding.status == Status.ERROR),
+        read=_read(tally) if ok and _adaptive(facts) else None,
     )
+
+
+def _adaptive(facts: Facts) -> bool:
+    """Whether evaluations could have stopped early."""
+    return facts.settings.adaptive and len(facts.inputs.files) > FIRST_LOOK
+
+
+def _early(ranking: Ranking) -> list[str]:
+    return [] if ranking.adaptive is None else [f"{ranking.adaptive.reason} {NOT_PURSUED}"]
+
+
+def _read(tally: Tally) -> npt.NDArray[np.bool_]:
+    return np.array([not is_unread(row.reasons.get("srg")) for row in tally.rows], dtype=np.bool_)
 
 
 def _known(tally: Tally, metric: str) -> Array:

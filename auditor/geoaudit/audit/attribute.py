@@ -6,19 +6,24 @@ import numpy as np
 
 from geoaudit.api import Attributions, Method, Probe, Problems, Quadrature
 from geoaudit.errors import PluginError
+from geoaudit.memory import ARRAYS
 
-MEMORY = 2**30
-"""Bytes that one method's working arrays may take; methods declare how many an image needs."""
+_FILLED = 4
+"""Gradient batches are filled up to a power of two from this on, so that other parts of images waste evaluations."""
 
 
 def attribute(method: Method, problems: Problems, probe: Probe, quadrature: Quadrature) -> Attributions:
     """The method's maps of `problems`, in as many parts as memory asks for.
 
+    Methods declare how many arrays an image needs; all of them may take `probe.memory` bytes, `ARRAYS` where a
+    probe says nothing of it.
+
     Raises:
         PluginError: the maps have the wrong shape or number of records or claims, or are not finite.
     """
-    size = problems.x[0].nbytes * max(1, method.memory(quadrature))
-    at_once = int(max(1, min(len(problems), MEMORY // size)))
+    at_once = _at_once(method, problems, getattr(probe, "memory", ARRAYS), quadrature)
+    if at_once < len(problems) and method.shares_line:
+        probe.straight_line(problems)  # all lines together fill their batches; the parts below find them kept
     parts, claims = [], []
     for start in range(0, len(problems), at_once):
         part = problems.select(range(start, min(start + at_once, len(problems))))
@@ -34,6 +39,13 @@ def attribute(method: Method, problems: Problems, probe: Probe, quadrature: Quad
         notes,
         np.concatenate(claims) if any(part.claims is not None for part in parts) else None,
     )
+
+
+def _at_once(method: Method, problems: Problems, memory: int, quadrature: Quadrature) -> int:
+    """How many images the method gets at a time."""
+    size = problems.x[0].nbytes * max(1, method.memory(quadrature))
+    fitting = int(max(1, min(len(problems), memory // size)))
+    return fitting if fitting in (1, len(problems)) or fitting < _FILLED else fitting // _FILLED * _FILLED
 
 
 def _checked(method: Method, made: Attributions, problems: Problems) -> Attributions:

@@ -6,6 +6,7 @@ They are decoded again whenever they are asked for, so that memory does not grow
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def from_folder(
     for file in found.files:
         tell.advance(1)
         try:
-            decode(file.path)
+            decode(file.path, file.sha256)
         except DecodeError as error:
             skipped.append(Skipped(file=file.id, reason=error.reason))
         else:
@@ -93,10 +94,17 @@ def from_audited(files: Sequence[ImageFile], preprocessing: Preprocessing) -> tu
 
 
 def _calibration(source: str, files: Sequence[ImageFile], preprocessing: Preprocessing) -> Calibration:
-    shape = preprocessing.space.shape
+    return Calibration(source, tuple(file.id for file in files), _Loader(tuple(files), preprocessing))
 
-    def load(indices: Sequence[int]) -> Floats:
-        points = [preprocessing.apply(decode(files[i].path))[0] for i in indices]
-        return np.stack(points) if points else np.empty((0, *shape), dtype=np.float32)
 
-    return Calibration(source, tuple(file.id for file in files), load)
+@dataclass(frozen=True)
+class _Loader:
+    """Reads pictures by their places in the set; another process can do so too."""
+
+    files: tuple[ImageFile, ...]
+    preprocessing: Preprocessing
+
+    def __call__(self, indices: Sequence[int]) -> Floats:
+        chosen = [self.files[i] for i in indices]
+        points = [self.preprocessing.apply(decode(file.path, file.sha256))[0] for file in chosen]
+        return np.stack(points) if points else np.empty((0, *self.preprocessing.space.shape), dtype=np.float32)

@@ -8,7 +8,8 @@ import numpy as np
 
 from geoaudit.api import Status, WalkRecord
 from geoaudit.audit.result import PerImage, WalkInfo
-from geoaudit.audit.tally import Row, Tally
+from geoaudit.audit.rows import Row
+from geoaudit.audit.tally import Tally
 
 
 def per_image(row: Row, tally: Tally) -> PerImage:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Calibration, Floats
 from geoaudit.audit.calibration import from_audited, from_folder
+from geoaudit.audit.drawing import drawn
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import CalibrationSet, Data, ImageInfo, Labels, Skipped
 from geoaudit.audit.settings import Settings
@@ -34,7 +35,7 @@ class Inputs:
     """Everything about the audited images but their pixels.
 
     Attributes:
-        files: the images that could be decoded, in order of their ids.
+        files: the images that could be decoded, in order of their ids; in an adaptive audit in random order.
         infos: what the report says of them, same order.
         data: the report's part.
         preprocessing: from pixels to model input.
@@ -84,6 +85,9 @@ def gather(
     describe(settings.baseline, preprocessing)  # refuses an unknown kind before anything slow happens
     found = discover(settings.images, settings.limit, settings.labels)
     labelling = resolve_labels(settings.labels, artifact.metadata, artifact.path, head.classes, found.files)
+    if settings.adaptive:
+        order = drawn([file.id for file in found.files], settings.seed)
+        found = replace(found, files=tuple(found.files[i] for i in order))
     tell.stage("reading images", len(found.files))
     skipped = [Skipped(file=s.file, reason=s.reason) for s in found.skipped]
     files: list[ImageFile] = []
@@ -109,7 +113,7 @@ def gather(
     if settings.calibration is not None:
         calibration, learned = from_folder(settings.calibration, files, preprocessing, tell)
     else:
-        calibration, learned = from_audited(files, preprocessing)
+        calibration, learned = from_audited(sorted(files, key=lambda file: file.id), preprocessing)
     if settings.sample is not None:
         files, infos = _only(settings.sample, files, infos)
     data = _data(files, infos, skipped, labelling, preprocessing, learned)
@@ -142,7 +146,7 @@ def _decoded(
     for file in found.files:
         tell.advance(1)
         try:
-            picture = decode(file.path)
+            picture = decode(file.path, file.sha256)
         except DecodeError as error:
             skipped.append(Skipped(file=file.id, reason=error.reason))
             continue
@@ -205,6 +209,6 @@ def _data(
             top1_accuracy=accuracy,
             note=labelling.note,
         ),
-        images=infos,
+        images=sorted(infos, key=lambda info: info.id),
         calibration=learned,
     )

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from onnx import ModelProto
+from pydantic import Field
 from scipy import ndimage
 
 from geoaudit import __version__
 from geoaudit.api import Floats, Status
 from geoaudit.audit.describe import describe_file, describe_output
 from geoaudit.audit.plan import make_plan
-from geoaudit.audit.result import ExplainedOutput, FileInfo, Parity, Record, Sourced, Tool
+from geoaudit.audit.result import EngineTrial, ExplainedOutput, FileInfo, Parity, Record, Sourced, Tool
 from geoaudit.audit.settings import BUDGETS, Settings
 from geoaudit.audit.speed import measure_speed
 from geoaudit.errors import ExitCode, GeoauditError
+from geoaudit.images.decoding import decode
+from geoaudit.images.discovery import discover
 from geoaudit.images.preprocess import Preprocessing, resolve
 from geoaudit.model import artifact as artifacts
 from geoaudit.model import head as heads
-from geoaudit.model.activations import saved_bytes
 from geoaudit.model.convert import operator_versions
 from geoaudit.model.normalise import Normalised, normalise
 from geoaudit.model.parity import certify
@@ -96,24 +99,32 @@ class Inspection(Record):
     data: InspectedData
     operators: list[OperatorInfo]
     estimate: Estimate | None
+    engines: list[EngineTrial] = Field(default_factory=list)
     notes: list[str]
     auditable: Literal["with gradients", "without gradients", "no"]
     problems: list[Problem]
     exit_code: int
 
 
-def inspect_model(settings: Settings) -> Inspection:
-    """Inspect `settings.model`; no image is read.
+def inspect_model(settings: Settings, *, engines: bool = False, pictures: bool = False) -> Inspection:
+    """Inspect `settings.model`.
+
+    Args:
+        settings: what was asked for.
+        engines: try every gradient engine as well; a minute on a large model.
+        pictures: compare on the first pictures of `settings.images`; else no image is read, and pictures are random.
 
     Raises:
         ModelError: the file is no ONNX classifier of single images, or cannot be read.
     """
-    return _Inspector(settings).inspect()
+    return _Inspector(settings, engines, pictures).inspect()
 
 
 class _Inspector:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engines: bool, pictures: bool) -> None:
         self._settings = settings
+        self._engines = engines
+        self._pictures = pictures
         self._problems: list[GeoauditError] = []
 
     def inspect(self) -> Inspection:
@@ -123,11 +134,11 @@ class _Inspector:
         preprocessing = self._attempt(
             lambda: resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
         )
-        runtime = twin = parity = estimate = normalised = None
+        runtime = twin = parity = estimate = normalised = engines = None
         if found is not None:
             head = found
             runtime = self._attempt(lambda: Runtime(artifact, head, settings.device, custom_ops=settings.custom_ops))
-        points = _points(preprocessing, list(artifact.inputs[0].shape), settings.seed)
+        points = self._points(preprocessing, list(artifact.inputs[0].shape))
         if found is not None and runtime is not None:
             session = runtime
             confirmed = self._attempt(lambda: session.confirm(points))
@@ -138,6 +149,7 @@ class _Inspector:
         if runtime is not None and twin is not None:
             parity = self._attempt(lambda: self._certify(runtime, twin, points))
             estimate = self._attempt(lambda: self._estimate(runtime, twin, points, preprocessing))
+            engines = self._attempt(lambda: self._tried(twin, points))
         return Inspection(
             tool=Tool(name="geoaudit", version=__version__),
             model=InspectedModel(
@@ -149,11 +161,25 @@ class _Inspector:
             data=InspectedData(preprocess=preprocessing.sourced() if preprocessing is not None else {}),
             operators=operators(normalised.proto if normalised is not None else artifact.proto),
             estimate=estimate,
+            engines=engines or [],
             notes=[*(runtime.notes if runtime else ()), *(normalised.notes if normalised else ())],
             auditable=self._auditable(runtime is not None, twin is not None, parity),
             problems=[Problem(thing=p.thing, reason=p.reason, way_out=p.way_out) for p in self._problems],
             exit_code=self._exit_code(parity),
         )
+
+    def _points(self, preprocessing: Preprocessing | None, shape: list[int | str]) -> Floats:
+        """The first pictures that were given, else random ones."""
+        if not self._pictures or preprocessing is None:
+            return _points(preprocessing, shape, self._settings.seed)
+        found = discover(self._settings.images, _IMAGES)
+        return np.stack([preprocessing.apply(decode(file.path))[0] for file in found.files])
+
+    def _tried(self, twin: Twin, points: Floats) -> list[EngineTrial]:
+        if not self._engines:
+            return []
+        compiled = self._settings.gradient_engine == "torch-compiled"
+        return [EngineTrial(**asdict(trial)) for trial in twin.survey(points, compiled=compiled)]
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -164,7 +190,10 @@ class _Inspector:
             return None
 
     def _twin(self, normalised: Normalised, head: heads.Head) -> Twin:
-        return Twin(normalised, head, self._settings.device, thing=str(self._settings.model))
+        return Twin(
+            normalised, head, self._settings.device, self._settings.threads, thing=str(self._settings.model),
+            engine=self._settings.gradient_engine, space=self._settings.explain,
+        )  # fmt: skip
 
     def _certify(self, runtime: Runtime, twin: Twin, points: Floats) -> Parity:
         targets = runtime.logits(points).argmax(axis=1).astype(np.int64)
@@ -174,9 +203,6 @@ class _Inspector:
     def _estimate(self, runtime: Runtime, twin: Twin, points: Floats, preprocessing: Preprocessing | None) -> Estimate:
         speed = measure_speed(runtime, twin, points[:1], self._settings.explain)
         weights = [*twin.converted.module.parameters(), *twin.converted.module.buffers()]
-        target = np.zeros(1, dtype=np.int64)
-        kept = saved_bytes(lambda: twin.value_and_gradient(points[:1], target, self._settings.explain), weights)
-        batch = twin.setting.batch_size if twin.setting is not None else 1
         costs = {}
         for budget in BUDGETS if preprocessing is not None else ():
             assert preprocessing is not None
@@ -187,7 +213,7 @@ class _Inspector:
             )
         return Estimate(
             weight_bytes=sum(w.numel() * w.element_size() for w in weights),
-            activation_bytes=kept // min(batch, 4),  # a single image is filled up to a batch of at most 4
+            activation_bytes=twin.activation_bytes(points[:1]),
             seconds_per_gradient=round(speed.gradient, 6),
             seconds_per_forward=round(speed.forward, 6),
             per_image=costs,
@@ -217,8 +243,6 @@ def operators(proto: ModelProto) -> list[OperatorInfo]:
 
 
 def _with_budget(settings: Settings, budget: str) -> Settings:
-    from dataclasses import replace
-
     return replace(settings, budget=budget)
 
 

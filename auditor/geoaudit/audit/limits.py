@@ -64,6 +64,11 @@ def limitations(
     if data.skipped:
         files = "1 file was" if len(data.skipped) == 1 else f"{len(data.skipped)} files were"
         found.append(f"{files} left out; each is listed with its reason.")
+    if data.detail is not None:
+        found.append(
+            f"{data.detail.listed:,} of {data.count:,} images are listed one by one, with their maps; summaries, "
+            "intervals and the ranking rest on all of them. The files in scores/ hold the scores of all."
+        )
     if data.labels.labelled == 0:
         found.append("No image has a true label: the predicted class is explained, right or wrong.")
     if settings.explain == "logit" and head.tail == "Probabilities":

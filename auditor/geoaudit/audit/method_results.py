@@ -14,6 +14,7 @@ from geoaudit.audit.result import CostInfo, Curve, MethodResult, ProfilePoint, R
 from geoaudit.audit.score import BROKEN, mean_curves
 from geoaudit.audit.seeds import seed_spread
 from geoaudit.audit.tally import Array, Tally
+from geoaudit.scoring.adaptive_stopping import is_unread
 from geoaudit.scoring.statistics import bootstrap_mean
 
 
@@ -100,7 +101,7 @@ def _summary(metric: Metric, tally: Tally, seed: int) -> ScoreSummary:
     elif not len(known):
         status = Status.SKIP if set(reasons) <= {"no walk", "no claim"} else Status.INCONCLUSIVE
     else:
-        status = Status.WARN if reasons else Status.PASS
+        status = Status.PASS if all(map(is_unread, reasons)) else Status.WARN
     interval = bootstrap_mean(known, seed) if len(known) else None
     return ScoreSummary(
         median=float(np.median(known)) if len(known) else None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from geoaudit.api import Autoencoder, Status
+from geoaudit.api import Autoencoder, Floats, InputSpace, Status
 from geoaudit.audit.inputs import Inputs, gather
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import AutoencoderInfo, GradientParity, NamedFile, Parity
@@ -16,6 +17,7 @@ from geoaudit.audit.speed import Speed, measure_speed
 from geoaudit.digests import sha256
 from geoaudit.errors import UsageError
 from geoaudit.images.preprocess import resolve
+from geoaudit.memory import MOST_GRADIENTS, Memory
 from geoaudit.model import artifact as artifacts
 from geoaudit.model import head as heads
 from geoaudit.model.artifact import Artifact
@@ -24,6 +26,7 @@ from geoaudit.model.normalise import normalise
 from geoaudit.model.parity import certify, raise_if_failed
 from geoaudit.model.runtime import Runtime
 from geoaudit.model.twin import Twin
+from geoaudit.words import counted
 
 NOT_CONVERTED = "not converted: --gradient-free"
 """The certificate's reason where there is nothing to certify."""
@@ -69,7 +72,7 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     artifact = artifacts.load(settings.model)
     head = heads.find(artifact, output=settings.output, custom_ops=settings.custom_ops)
     preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
-    runtime = Runtime(artifact, head, settings.device, custom_ops=settings.custom_ops)
+    runtime = Runtime(artifact, head, settings.device, settings.threads, custom_ops=settings.custom_ops)
     for warning in runtime.warnings:
         tell.warn(warning)
     tell.advance(1)
@@ -77,18 +80,58 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     if settings.gradient_free:
         return Engines(artifact, runtime, None, runtime.notes), inputs
     tell.stage("converting", 1)
+    return converted(settings, artifact, runtime, inputs.preprocessing.space, inputs.first), inputs
+
+
+def converted(settings: Settings, artifact: Artifact, runtime: Runtime, space: InputSpace, first: Floats) -> Engines:
+    """The engines of an audit with gradients.
+
+    Args:
+        settings: what was asked for.
+        artifact: the file.
+        runtime: onnxruntime on it, its head confirmed.
+        space: the model's input.
+        first: the first images in model input space, shape (m, *shape), m >= 1.
+
+    Raises:
+        GeoauditError: the model cannot be converted, or the autoencoder not be used.
+    """
     normalised = normalise(artifact.proto, runtime.head)
     twin = Twin(
         normalised,
         runtime.head,
         settings.device,
+        settings.threads,
         batch_size=settings.batch_size,
         channels_last=settings.channels_last,
+        memory=_for_gradients(settings, artifact),
         thing=str(settings.model),
         remembered_as=artifact.sha256,
+        engine=settings.gradient_engine,
+        space=settings.explain,
     )
     notes = (*runtime.notes, *(f"Graph clean-up: {note}" for note in normalised.notes))
-    return Engines(artifact, runtime, twin, notes, *_autoencoder(settings, inputs)), inputs
+    return Engines(artifact, runtime, twin, notes, *_autoencoder(settings, space, first))
+
+
+def _for_gradients(settings: Settings, artifact: Artifact) -> int:
+    """Bytes for one gradient batch; on CUDA its activations are not in the process's memory."""
+    if settings.device != "cpu" and torch.cuda.is_available():
+        return MOST_GRADIENTS
+    return Memory(settings.memory).gradients(artifact.bytes)
+
+
+def repeating(settings: Settings, engines: Engines) -> Settings:
+    """Settings under which another process chooses the same way to compute gradients."""
+    setting = None if engines.twin is None else engines.twin.setting
+    if setting is None:
+        return settings
+    return replace(
+        settings,
+        channels_last=setting.channels_last,
+        batch_size=setting.batch_size,
+        gradient_engine=setting.engine,
+    )
 
 
 def _check_autoencoder(settings: Settings, files: tuple[Path, Path]) -> None:
@@ -109,14 +152,16 @@ def _check_autoencoder(settings: Settings, files: tuple[Path, Path]) -> None:
             )
 
 
-def _autoencoder(settings: Settings, inputs: Inputs) -> tuple[Autoencoder | None, AutoencoderInfo | None]:
+def _autoencoder(
+    settings: Settings, space: InputSpace, first: Floats
+) -> tuple[Autoencoder | None, AutoencoderInfo | None]:
     """The user's autoencoder, loaded, and what the report says of it."""
     if settings.autoencoder is None:
         return None, None
     from geoaudit.model.autoencoder import load_autoencoder
 
     encoder, decoder = settings.autoencoder
-    made = load_autoencoder(encoder, decoder, inputs.preprocessing.space, settings.device, inputs.first)
+    made = load_autoencoder(encoder, decoder, space, settings.device, first)
     info = AutoencoderInfo(encoder=_named(encoder), decoder=_named(decoder), code_shape=list(made.code_shape))
     return made, info
 
@@ -134,7 +179,20 @@ def certify_model(engines: Engines, inputs: Inputs, settings: Settings, tell: Ob
     tell.stage("measuring the speed" if engines.twin is None else "comparing with onnxruntime", 2)
     parity = _certificate(engines, inputs, settings)
     tell.advance(1)
+    if engines.twin is not None:
+        _tell_engine(engines.twin, settings, tell)
     return parity, measure_speed(engines.runtime, engines.twin, inputs.first[:1], settings.explain)
+
+
+def _tell_engine(twin: Twin, settings: Settings, tell: Observer) -> None:
+    """Say how gradients are computed, and warn where that is not how it was asked for."""
+    setting = twin.setting
+    if setting is None:
+        return
+    tell.say(f"gradients: {setting.engine}, {counted(setting.batch_size, 'image')} a batch")
+    if settings.gradient_engine not in (None, setting.engine):
+        reasons = [trial.reason for trial in twin.trials if trial.engine == settings.gradient_engine]
+        tell.warn(f"gradients: {setting.engine} instead of {settings.gradient_engine}, as was asked for: {reasons[0]}")
 
 
 def _certificate(engines: Engines, inputs: Inputs, settings: Settings) -> Parity:

@@ -151,8 +151,8 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
 
     def bound(shelf: Mapping[str, Entry], names: Iterable[str]) -> list[Any]:
         """Each from its own shelf: an id may stand on several."""
-        given = settings.parameters
-        return [create(shelf[name], settings.budget, given.get(name, {}), registry.methods) for name in sorted(names)]
+        given = {name: {**_adaptive(shelf[name], settings), **settings.parameters.get(name, {})} for name in names}
+        return [create(shelf[name], settings.budget, given[name], registry.methods) for name in sorted(given)]
 
     made: list[Method] = bound(registry.methods, methods)
     examiners: list[Check] = bound(registry.checks, set(checks) - skipped)
@@ -167,6 +167,11 @@ def make_plan(settings: Settings, registry: Registry) -> Plan:
         idle_checks=tuple(c for c in examiners if c.id in unmet),
         left_out=tuple(sorted(set(registry.checks) - (set(checks) - skipped))),
     )
+
+
+def _adaptive(entry: Entry, settings: Settings) -> Mapping[str, str]:
+    """Parameters that an adaptive audit sets."""
+    return getattr(entry.cls, "adaptive", {}) if settings.adaptive else {}
 
 
 def _require_dispensable(skipped: Iterable[str], registry: Registry) -> None:

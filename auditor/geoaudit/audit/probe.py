@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from hashlib import sha256
@@ -26,6 +26,7 @@ from geoaudit.api import (
 )
 from geoaudit.audit.moved import MovedAutoencoder, moved_calibration
 from geoaudit.errors import NotApplicable, PluginError
+from geoaudit.memory import ARRAYS
 from geoaudit.model import explain
 from geoaudit.model import shift as shifting
 from geoaudit.model.explain import Space
@@ -58,6 +59,9 @@ class ModelProbe:
         calibration: pictures for methods that learn from data; none by default.
         autoencoder: the user's autoencoder.
         rewriting: makes another graph of the same function; None: there is none.
+
+    Attributes:
+        memory: bytes that one method's working arrays may take.
     """
 
     def __init__(
@@ -73,9 +77,14 @@ class ModelProbe:
         self._seed = seed
         self.calibration = calibration or Calibration("no pictures", (), lambda _: np.empty((0, 0, 0, 0)))
         self.autoencoder = autoencoder
+        self.memory = ARRAYS
         self._spent = [Cost()]  # shared with the probes derived from this one
         self._lines: LineStore | None = None
         self._made: dict[str, Any] = {}
+        self._scope: str | None = (
+            ""  # of the names under which what is made once is paid for; None: paid by whoever asks
+        )
+        self._once: dict[str, Cost] = {}  # shared with the probes derived from this one
         self._changed: Twin | Reweighted | None = None
         self._rewriting = rewriting
         self._unshifted = twin
@@ -85,6 +94,11 @@ class ModelProbe:
     def spent(self) -> Cost:
         """What has been evaluated so far."""
         return self._spent[0]
+
+    @property
+    def spent_once(self) -> Mapping[str, Cost]:
+        """The part of `spent` behind what `once` has made for the whole run, by name, in the order of making."""
+        return self._once
 
     def outputs(self, points: Floats, targets: Ints) -> Array:
         """The explained output at `points` (m, *shape) for `targets` (m,), from onnxruntime; (m,)."""
@@ -146,14 +160,14 @@ class ModelProbe:
         other._changed = other._twin
         if numbers is None and self._shift is None:
             other._changed = Reweighted(other._twin, self._twinned(), self._runtime)
-        other._lines, other._made = None, {}
+        other._lines, other._made, other._scope = None, {}, None
         other._unshifted, other._shift = other._twin, None  # a shift is part of the changed graph
         return other
 
     def reseeded(self, seed: int) -> ModelProbe:
         """This probe with another seed: what is random comes out differently, everything else is shared."""
         other = copy(self)
-        other._seed, other._made = seed, {}
+        other._seed, other._made, other._scope = seed, {}, None
         return other
 
     def shifted(self, shift: Floats) -> ModelProbe:
@@ -174,7 +188,7 @@ class ModelProbe:
         other.calibration = moved_calibration(self.calibration, shift)
         if self.autoencoder is not None:
             other.autoencoder = MovedAutoencoder(self.autoencoder, shift)
-        other._lines, other._made = None, {}
+        other._lines, other._made, other._scope = None, {}, None
         return other
 
     def equivalent(self) -> Equivalent:
@@ -190,10 +204,14 @@ class ModelProbe:
         made = self._rewriting()
         key = "another graph"
         if key not in self._made:
+            before = self.spent
             self._compare(made)
+            if self._scope is not None:
+                self._once[self._scope + key] = self.spent + before * -1.0
             other = copy(self)
             other._twin = other._unshifted = made.twin
             other._lines, other._made = None, {}
+            other._scope = None if self._scope is None else f"{self._scope}{key}/"
             self._made[key] = other
         return Equivalent(self._made[key].with_quadrature(self.quadrature), made.changed, made.description)
 
@@ -259,7 +277,11 @@ class ModelProbe:
     def once(self, key: str, make: Callable[[], T]) -> T:
         """What `make` returns, made at the first call with this key."""
         if key not in self._made:
+            before, known = self.spent, _total(self._once)
             self._made[key] = make()
+            if self._scope is not None:  # what `make` in turn had made once is paid for under its own name
+                within = _total(self._once) + known * -1.0
+                self._once[self._scope + key] = self.spent + (before + within) * -1.0
         made: T = self._made[key]
         return made
 
@@ -267,6 +289,10 @@ class ModelProbe:
         """A generator seeded by the run's seed and `key` alone."""
         digest = sha256("\x1f".join((str(self._seed), *key)).encode()).digest()
         return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def _total(costs: Mapping[str, Cost]) -> Cost:
+    return sum(costs.values(), Cost())
 
 
 def _less(points: Floats, shift: Floats) -> Floats:

@@ -29,6 +29,33 @@ class Tool(Record):
     version: str
 
 
+class EngineTrial(Record):
+    """One way to compute gradients that was tried, or why it was not."""
+
+    engine: str = Field(description="onnxruntime, torch, torch-bfloat16 or torch-compiled")
+    memory_layout: str | None = Field(description="of torch's tensors; null where the engine has its own, or never ran")
+    batch_size: int | None
+    threads: int | None
+    milliseconds: float | None = Field(description="an image, value and gradient; null where it was not timed")
+    difference: float | None = Field(
+        description="relative L2 difference of the median picture's gradient from torch's on contiguous float32 "
+        "tensors; null where it was not compared"
+    )
+    allowed: float | None = Field(description="the largest difference that would have been accepted")
+    stable: bool | None = Field(description="an image's numbers were the same bits among other images")
+    memory_bytes: int | None = Field(description="of a batch, besides the weights, estimated from torch's activations")
+    chosen: bool
+    reason: str
+
+
+class Resumed(Record):
+    """What this run took over from one before it that was interrupted."""
+
+    units: int = Field(description="units of work: a method on a group of images, or a check of a method")
+    of: int = Field(description="units of the whole run, as it was planned")
+    since: str = Field(description="when the interrupted run, or the first of several, began; UTC, ISO 8601")
+
+
 class Run(Record):
     """When, where and how; the only part (with `seconds`) that differs between two equal runs."""
 
@@ -46,8 +73,12 @@ class Run(Record):
         default_factory=list, description="what the budget meant, as it was printed before the run"
     )
     engine: dict[str, Any] = Field(
-        default_factory=dict, description="device, threads, memory layout and batch size of the gradients"
+        default_factory=dict, description="device, threads, engine, memory layout and batch size of the gradients"
     )
+    engine_trials: list[EngineTrial] = Field(
+        default_factory=list, description="what was tried to choose the engine, in this run or an earlier one"
+    )
+    resumed: Resumed | None = Field(default=None, description="null where everything was computed in this run")
     judged: str | None = Field(
         default=None, description="the UTC day on which the policy was applied: waivers expire by it; null if not gated"
     )
@@ -198,6 +229,14 @@ class CalibrationSet(Record):
     skipped: list[Skipped]
 
 
+class Detail(Record):
+    """How a report of many images is divided; every summary, interval and rank in it rests on all of them."""
+
+    listed: int = Field(description="images that the report lists one by one, with scores and maps")
+    rule: str = Field(description="how they were drawn")
+    files: list[NamedFile] = Field(description="Parquet files with every image and every score")
+
+
 class Data(Record):
     """The audited images."""
 
@@ -208,6 +247,7 @@ class Data(Record):
     labels: Labels
     images: list[ImageInfo]
     calibration: CalibrationSet | None = Field(default=None, description="null in reports of earlier versions")
+    detail: Detail | None = Field(default=None, description="null where all images are listed")
 
 
 class BaselineInfo(Record):
@@ -439,6 +479,35 @@ class Robustness(Record):
     conclusions: list[str] = Field(description="what survives and what does not, in sentences")
 
 
+class AdaptiveMethod(Record):
+    """On how many images a method or control was masked."""
+
+    method: str
+    images: int = Field(description="the first ones in the order that the run's seed drew")
+
+
+class AdaptivePair(Record):
+    """Two methods as an adaptive audit compared them: image by image, by SRG and NCC violation together."""
+
+    a: str
+    b: str
+    n: int = Field(description="images on which both were masked")
+    preference: float | None = Field(description="mean over images, 1: a is better by both criteria, -1: b is")
+    p_holm: float = Field(description="of no preference; valid whenever one stops, Holm-corrected over all pairs")
+    outcome: Literal["a", "b", "tie", "open"] = Field(
+        description='who is preferred; "tie": the preference is shown to be below `tie`'
+    )
+
+
+class AdaptiveRanking(Record):
+    """What an adaptive audit settled before it had read all images."""
+
+    reason: str
+    tie: float = Field(description="smallest preference of interest")
+    methods: list[AdaptiveMethod]
+    pairs: list[AdaptivePair]
+
+
 class Ranking(Record):
     """Which explanation method can be relied on for this model."""
 
@@ -455,6 +524,7 @@ class Ranking(Record):
     reliability_high: float | None = None
     agreement: float | None = Field(description="Kendall's tau between the imputers' mean SRG of methods")
     robustness: Robustness | None = Field(default=None, description="null in reports of earlier versions")
+    adaptive: AdaptiveRanking | None = Field(default=None, description="null where every image was read")
 
 
 class CheckCurve(Record):

@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 
 from geoaudit.api import Attributions, Evidence, Group, Metric, Problems, Scores, SweepCurves
-from geoaudit.audit.tally import Row, Tally
+from geoaudit.audit.curves import Curves
+from geoaudit.audit.rows import Row
+from geoaudit.audit.tally import Tally
 from geoaudit.errors import GeoauditError
 from geoaudit.scoring import ncc
 from geoaudit.scoring.regions import Grid
@@ -115,8 +117,10 @@ class Scorer:
         return not same and 2 * self._side(sweep) <= min(self.problems.space.size)
 
 
-def mean_curves(curves: Sequence[SweepCurves]) -> SweepCurves:
+def mean_curves(curves: Sequence[SweepCurves] | Curves) -> SweepCurves:
     """The mean over the images of all groups; shapes as for one image."""
+    if isinstance(curves, Curves):
+        return curves.mean()
     return SweepCurves(
         curves[0].fractions,
         curves[0].imputers,

@@ -6,7 +6,6 @@ ones each time, so that what differs comes from the method.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -17,6 +16,7 @@ from scipy import stats
 
 from geoaudit.api import Attributions, Cost, Metric, Quadrature
 from geoaudit.audit.attribute import attribute
+from geoaudit.audit.meter import Meter
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.result import CostInfo, SeedSpread, Spread
 from geoaudit.audit.score import Scorer
@@ -43,16 +43,17 @@ def repeat(
     n = len(problems)
     maps = [made.values[:n]]
     scores = [_scores(tally, scorer.metrics, n)]
-    before, spent, seconds, error = probe.spent, Cost(), 0.0, None
+    spent, seconds, error = Cost(), 0.0, None
     for seed in seeds[1:]:
-        clock, before = time.perf_counter(), probe.spent
+        meter = Meter(probe)
         try:
             again = attribute(method, problems, probe.reseeded(seed), quadrature)
         except Exception as failure:
             why = failure.message if isinstance(failure, GeoauditError) else f"{type(failure).__name__}: {failure}"
             error = f"the repeat with seed {seed} failed ({why})"
-        seconds += time.perf_counter() - clock
-        spent += probe.spent + before * -1.0
+        expense = meter.read()
+        seconds += expense.seconds
+        spent += expense.cost
         if error is not None:
             break
         maps.append(again.values)

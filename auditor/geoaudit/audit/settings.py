@@ -11,9 +11,11 @@ from geoaudit.api import Quadrature
 from geoaudit.audit.result import Sourced
 from geoaudit.images.fields import Stated
 from geoaudit.images.preprocess import PreprocessOptions
+from geoaudit.images.sources import Place
 from geoaudit.scoring.sweep import Sweep
 
 Explain = Literal["logit", "probability", "log-probability", "margin"]
+GradientEngine = Literal["onnxruntime", "torch", "torch-bfloat16", "torch-compiled"]
 IMPUTERS = ("baseline", "blur")
 
 
@@ -68,13 +70,32 @@ BUDGETS: Mapping[str, Budget] = {
 """The budgets by name; methods declare what a budget means for their own parameters."""
 
 
+DETAIL = 1000
+"""Images that a report lists one by one, at most, unless it is asked for others."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where and how a run is spread.
+
+    Attributes:
+        address: of a running Ray cluster, "HOST:PORT" or "auto"; None starts one on this machine for the run.
+        workers: processes that hold the model, at most; None for as many as the cluster has processors for.
+        gpus: GPUs of one worker; may be a share of one.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    gpus: float = 0.0
+
+
 @dataclass(frozen=True)
 class Settings:
     """A run's resolved options.
 
     Attributes:
         model: the ONNX file.
-        images: a folder or one picture.
+        images: a folder or one picture, on this machine or behind a URI.
         command: the command line as typed.
         methods: ids of the methods to audit, "default", "all", or "package/*"; None for those that run by default.
         skip: ids left out.
@@ -105,11 +126,19 @@ class Settings:
         sample: ids of the only images to work on, in order; the others still are read, classified and learned from.
             None for all.
         channels_last: memory layout of the gradients; None to measure.
+        gradient_engine: what computes gradients, one of `geoaudit.model.engines.base.ENGINES`; None to measure.
+        threads: processor threads of one process; None for all usable cores.
+        memory: bytes that the process may hold; None for what the model takes and a fixed allowance, see `Memory`.
+        cluster: makes the units on a Ray cluster; None: in this process.
+        detail: largest number of images that the report lists one by one; of more it lists a sample.
+        adaptive: stop evaluating a method's masked images, and drawing seeds, once what hangs on them is settled.
+        stops: images after which each contender's masked images are not evaluated, by id, as in an earlier adaptive
+            audit; None to decide.
         sources: every option's value and where it came from, for the report.
     """
 
     model: Path
-    images: Path
+    images: Place
     command: tuple[str, ...] = ()
     methods: tuple[str, ...] | None = None
     skip: tuple[str, ...] = ()
@@ -138,4 +167,11 @@ class Settings:
     context: str | None = None
     sample: tuple[str, ...] | None = None
     channels_last: bool | None = None
+    gradient_engine: GradientEngine | None = None
+    threads: int | None = None
+    memory: int | None = None
+    cluster: Cluster | None = None
+    detail: int = DETAIL
+    adaptive: bool = False
+    stops: Mapping[str, int] | None = None
     sources: Mapping[str, Sourced] = field(default_factory=dict)

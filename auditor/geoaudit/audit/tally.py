@@ -8,22 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from geoaudit.api import Cost, Method, Scores, SweepCurves, WalkRecord
+from geoaudit.api import Cost, Method, Scores, SweepCurves
+from geoaudit.audit.curves import Curves
+from geoaudit.audit.rows import Row, Rows
 from geoaudit.scoring.sweep import srg
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass
-class Row:
-    """One map: a method on an image."""
-
-    image: str
-    delta_f: float
-    scores: dict[str, float]
-    reasons: dict[str, str | None]
-    record: WalkRecord | None
-    ncc_profile: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,8 +58,8 @@ class Tally:
     """
 
     method: Method
-    rows: list[Row] = field(default_factory=list)
-    curves: list[SweepCurves] = field(default_factory=list)
+    rows: list[Row] | Rows = field(default_factory=list)
+    curves: list[SweepCurves] | Curves = field(default_factory=list)
     readings: dict[tuple[int, str], list[float]] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     seconds: float = 0.0
@@ -77,6 +67,11 @@ class Tally:
     skipped: str | None = None
     notes: list[str] = field(default_factory=list)
     repeats: Repeats | None = None
+
+    @classmethod
+    def merging(cls, method: Method) -> Tally:
+        """An empty tally for any number of groups: its rows and curves are packed."""
+        return cls(method, Rows(), Curves())
 
     @property
     def over(self) -> bool:
@@ -96,6 +91,8 @@ class Tally:
 
     def column(self, metric: str) -> Array:
         """The metric's values, nan where missing, shape (n,)."""
+        if isinstance(self.rows, Rows):
+            return np.array(self.rows.column(metric), dtype=np.float64)
         return np.array([row.scores.get(metric, np.nan) for row in self.rows], dtype=np.float64)
 
     def add_scores(self, metric: str, scores: Scores) -> None:
@@ -105,8 +102,16 @@ class Tally:
             row.scores[metric] = float(value)
             row.reasons[metric] = reason
 
+    def leave_out(self, metrics: Iterable[str], newest: int, reason: str) -> None:
+        """Give the newest rows' scores that were not computed their reason."""
+        for row in self.rows[-newest:]:
+            for metric in metrics:
+                if metric not in row.scores:
+                    row.scores[metric], row.reasons[metric] = np.nan, reason
+
     def srg_by_imputer(self, imputers: int) -> Array:
         """SRG of each image and imputer, nan where the sweep is missing, shape (n, imputers)."""
         if self.error is not None or not self.curves:
             return np.full((len(self.rows), imputers), np.nan)
-        return np.concatenate([srg(curves) for curves in self.curves])
+        found = np.concatenate(self.curves.gains if isinstance(self.curves, Curves) else [srg(c) for c in self.curves])
+        return np.concatenate([found, np.full((len(self.rows) - len(found), imputers), np.nan)])

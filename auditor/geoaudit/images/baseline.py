@@ -72,6 +72,15 @@ def describe(spec: str, preprocessing: Preprocessing) -> BaselineInfo:
     return BaselineInfo(kind=told, pixel_value=None, input_value=None)
 
 
+def picture_of(spec: str) -> Path | None:
+    """The picture that a baseline is read from; None for the other kinds.
+
+    Raises:
+        UsageError: `spec` is no kind and no file.
+    """
+    return _picture_path(spec) if _kind(spec) == "image" else None
+
+
 def _kind(spec: str) -> str:
     """One of KINDS, or "image".
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from geoaudit.errors import ImagesError
+from geoaudit.images.sources import Place, Remote
 
 MAX_PIXELS = 89_478_485
 """Larger pictures are refused: a quarter of a GiB of RGB, and Pillow's own mark for a decompression bomb."""
@@ -35,7 +38,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def why_no_picture(path: Path) -> str | None:
+def why_no_picture(path: Place) -> str | None:
     """Why `path` is no picture, judged by its header alone; None if it looks like one."""
     try:
         with _opened(path):
@@ -44,16 +47,21 @@ def why_no_picture(path: Path) -> str | None:
         return error.reason
 
 
-def decode(path: Path) -> Picture:
+def decode(path: Place, expected: str | None = None) -> Picture:
     """The first frame of the picture at `path`, turned upright by its EXIF orientation, as RGB.
 
     Transparency is composited on white, 16-bit values are scaled to 8 bits, and CMYK is converted without a
     colour profile; each of these leaves a note.
 
+    Args:
+        path: where it lies.
+        expected: sha256 of the bytes that were found there before; None to take what comes.
+
     Raises:
-        DecodeError: no picture, truncated, broken, too large, or with values that have no known range.
+        DecodeError: no picture, truncated, broken, too large, or with values that have no known range; or not the
+            bytes that were expected.
     """
-    with _opened(path) as image:
+    with _opened(path, expected) as image:
         frames = int(getattr(image, "n_frames", 1)) if image.format != "MPO" else 1
         notes = [f"first of {frames} frames"] if frames > 1 else []
         image.load()
@@ -68,12 +76,12 @@ def decode(path: Path) -> Picture:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Place, expected: str | None = None) -> Iterator[Image.Image]:
     """The opened picture; whatever its format's reader raises inside the block becomes a DecodeError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # size and broken metadata are dealt with here, in one voice
-            with Image.open(path) as image:
+            with Image.open(_source(path, expected)) as image:
                 _refuse_bomb(path, image.width * image.height)
                 yield image
     except DecodeError:
@@ -87,23 +95,32 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DecodeError(str(path), f"cannot be decoded ({told})") from error
 
 
-def _unidentified(path: Path) -> str:
-    if path.stat().st_size == 0:
+def _source(path: Place, expected: str | None) -> io.BytesIO | Path:
+    if expected is None and not isinstance(path, Remote):
+        return path
+    data = path.read_bytes()
+    if expected is not None and sha256(data).hexdigest() != expected:
+        raise DecodeError(str(path), "is not the picture that was found there before: it has changed")
+    return io.BytesIO(data)
+
+
+def _unidentified(path: Place) -> str:
+    if (len(path.read_bytes()) if isinstance(path, Remote) else path.stat().st_size) == 0:
         return "the file is empty"
     return f"not a picture that can be read ({path.suffix.lower() or 'no suffix'})"
 
 
-def _refuse_bomb(path: Path, pixels: int) -> None:
+def _refuse_bomb(path: Place, pixels: int) -> None:
     if pixels > MAX_PIXELS:
         raise _bomb(path, f"{pixels / 1e6:.0f}")
 
 
-def _bomb(path: Path, megapixels: str) -> DecodeError:
+def _bomb(path: Place, megapixels: str) -> DecodeError:
     reason = f"too large to decode safely: {megapixels} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}"
     return DecodeError(str(path), reason, "Scale the picture down first.")
 
 
-def _to_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, str | None]:
+def _to_rgb(image: Image.Image, path: Place) -> tuple[Image.Image, str | None]:
     """`image` as RGB, and a note if more than a change of representation was needed."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _from_wide(image, path)
@@ -123,7 +140,7 @@ def _on_white(image: Image.Image) -> tuple[Image.Image, str | None]:
     return Image.alpha_composite(white, image).convert("RGB"), "alpha composited on white"
 
 
-def _from_wide(image: Image.Image, path: Path) -> tuple[Image.Image, str]:
+def _from_wide(image: Image.Image, path: Place) -> tuple[Image.Image, str]:
     """A picture of one channel with more than 8 bits; the full range of its type is mapped to 0..255."""
     values = np.asarray(image).astype(np.float64)
     top, note = _full_range(image, values, path)
@@ -131,7 +148,7 @@ def _from_wide(image: Image.Image, path: Path) -> tuple[Image.Image, str]:
     return Image.fromarray(grey).convert("RGB"), note
 
 
-def _full_range(image: Image.Image, values: npt.NDArray[np.float64], path: Path) -> tuple[float, str]:
+def _full_range(image: Image.Image, values: npt.NDArray[np.float64], path: Place) -> tuple[float, str]:
     """The value that means white, with a note.
 
     16-bit modes mean 65535 by definition.  32-bit modes carry no range: the smallest customary one that holds

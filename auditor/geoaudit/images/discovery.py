@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoaudit.errors import ImagesError, UsageError
 from geoaudit.images.decoding import why_no_picture
+from geoaudit.images.sources import Place, Remote
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ImageFile:
     """
 
     id: str
-    path: Path
+    path: Place
     folder: str | None
     sha256: str
     duplicate_of: str | None = None
@@ -56,8 +58,9 @@ class Found:
     available: int
 
 
-def discover(root: Path, limit: int | None, labels_file: Path | None = None) -> Found:
-    """The pictures at `root`: a folder (searched with its sub-folders, links followed) or one picture file.
+def discover(root: Place, limit: int | None, labels_file: Path | None = None) -> Found:
+    """The pictures at `root`: a folder (searched with its sub-folders, links followed) or one picture file, on this
+    machine or behind a URI.
 
     Hidden files and folders are ignored.  Only the pictures' headers are read here; a picture that breaks
     later, while it is decoded, raises `geoaudit.images.decoding.DecodeError` there.
@@ -78,7 +81,7 @@ def discover(root: Path, limit: int | None, labels_file: Path | None = None) -> 
     """
     if limit is not None and limit < 1:
         raise UsageError("--limit", f"{limit} pictures leave nothing to audit", "Give a number from 1 on.")
-    if not root.exists():
+    if not _exists(root):
         raise ImagesError(str(root), "no such file or folder", "Give a folder of pictures, or one picture file.")
     pictures, skipped = _sifted(root, labels_file)
     if not pictures:
@@ -122,8 +125,20 @@ def manifest_sha256(files: Iterable[ImageFile]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _candidates(root: Path, unreadable: list[OSError]) -> Iterator[tuple[str, Path]]:
+def _exists(root: Place) -> bool:
+    try:
+        return root.exists()
+    except OSError as error:
+        raise ImagesError(
+            str(root), f"cannot be asked for ({error})", "Check the address, the network and the credentials."
+        ) from None
+
+
+def _candidates(root: Place, unreadable: list[OSError]) -> Iterator[tuple[str, Place]]:
     """Every file that is not hidden, with its id; folders that cannot be read go to `unreadable`."""
+    if isinstance(root, Remote):
+        yield from ((name, place) for name, place in _listed(root) if not f"/{name}".count("/."))
+        return
     if not root.is_dir():
         yield root.name, root
         return
@@ -141,25 +156,47 @@ def _candidates(root: Path, unreadable: list[OSError]) -> Iterator[tuple[str, Pa
                 yield path.relative_to(root).as_posix(), path
 
 
-def _sifted(root: Path, labels_file: Path | None) -> tuple[dict[str, Path], list[SkippedFile]]:
+def _listed(root: Remote) -> list[tuple[str, Remote]]:
+    try:
+        return list(root.files())
+    except OSError as error:
+        raise ImagesError(str(root), f"cannot be listed ({error})", "Check the address and the credentials.") from None
+
+
+def _sifted(root: Place, labels_file: Path | None) -> tuple[dict[str, Place], list[SkippedFile]]:
     """The pictures by id, and what else is there."""
-    pictures: dict[str, Path] = {}
+    pictures: dict[str, Place] = {}
     skipped: list[SkippedFile] = []
     unreadable: list[OSError] = []
     for name, path in sorted(_candidates(root, unreadable)):
-        if labels_file is not None and path.resolve() == labels_file.resolve():
+        if labels_file is not None and isinstance(path, Path) and path.resolve() == labels_file.resolve():
             continue
-        printable = name.encode(errors="backslashreplace").decode()
-        # a report is UTF-8, so an id must be
-        reason = why_no_picture(path) if printable == name else "its name is not valid UTF-8"
+        reason = _why_no_id(name, pictures) or why_no_picture(path)
         if reason is None:
             pictures[name] = path
         else:
-            skipped.append(SkippedFile(printable, reason))
+            skipped.append(SkippedFile(_printable(name), reason))
     for error in unreadable:
-        folder = Path(error.filename).relative_to(root).as_posix()
+        folder = Path(error.filename).relative_to(str(root)).as_posix()
         skipped.append(SkippedFile(folder, f"folder cannot be read ({error.strerror})"))
     return pictures, skipped
+
+
+def _why_no_id(name: str, taken: Collection[str]) -> str | None:
+    """Why a file's name cannot be an id; an object store's names may be anything."""
+    if any(unicodedata.category(sign) == "Cs" for sign in name):
+        return "its name is not valid UTF-8"  # a report is, so an id must be
+    if _printable(name) != name:
+        return "its name has control characters"  # a manifest has a line for each id
+    if not {"", ".", ".."}.isdisjoint(name.split("/")):
+        return "its name is no path below the folder"
+    return "another picture has the same name" if name in taken else None
+
+
+def _printable(name: str) -> str:
+    return "".join(
+        ascii(sign)[1:-1] if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in name
+    )
 
 
 def _folder(image_id: str) -> str | None:
@@ -167,13 +204,13 @@ def _folder(image_id: str) -> str | None:
     return first if slash else None
 
 
-def _hashed(files: Iterable[tuple[str, Path]]) -> tuple[list[ImageFile], list[SkippedFile]]:
+def _hashed(files: Iterable[tuple[str, Place]]) -> tuple[list[ImageFile], list[SkippedFile]]:
     first: dict[str, str] = {}
     hashed: list[ImageFile] = []
     unreadable: list[SkippedFile] = []
     for name, path in files:
         try:
-            with path.open("rb") as stream:
+            with path.open() if isinstance(path, Remote) else path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             unreadable.append(SkippedFile(name, f"cannot be read ({error.strerror or error})"))
@@ -184,7 +221,7 @@ def _hashed(files: Iterable[tuple[str, Path]]) -> tuple[list[ImageFile], list[Sk
     return hashed, unreadable
 
 
-def _nothing_usable(root: Path, skipped: Sequence[SkippedFile]) -> ImagesError:
+def _nothing_usable(root: Place, skipped: Sequence[SkippedFile]) -> ImagesError:
     if not skipped:
         reason = "the folder holds no files"
     else:
