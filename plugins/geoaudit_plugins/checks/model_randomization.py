@@ -25,6 +25,9 @@ part of the mean.
     PASS          else
     INCONCLUSIVE  the map is constant, the outputs did not move, or too little could be randomised
 
+With `curtail`, as in an adaptive audit, further draws of the full randomisation are left out once the mean would stay
+below `warn` even if every similarity still to come were 1: curtailed sampling, by which no verdict can change.
+
 Models that did not move the outputs enough or gave no map, and maps without an order, are left out; the reason counts
 them.
 
@@ -81,6 +84,7 @@ from pydantic import Field, model_validator
 
 from geoaudit.api import Check, Cost, Finding, Method, Need, Parameters, Probe, Problems, Quadrature, Status, Subject
 from geoaudit.errors import NotApplicable
+from geoaudit.threads import each
 from geoaudit_plugins.checks.model_randomization_measures import (
     Array,
     Measured,
@@ -88,8 +92,9 @@ from geoaudit_plugins.checks.model_randomization_measures import (
     moved,
     spread_scores,
 )
-from geoaudit_plugins.checks.model_randomization_verdict import Thresholds, curves, details, judge
+from geoaudit_plugins.checks.model_randomization_verdict import Thresholds, certain_pass, curves, details, judge
 from geoaudit_plugins.sanity import maps as sanity
+from geoaudit_plugins.sanity import similarity
 from geoaudit_plugins.sanity.randomise import Draw, Step, randomised, steps
 from geoaudit_plugins.sanity.weights import Inventory, inventory
 
@@ -109,6 +114,7 @@ class ModelRandomizationParameters(Parameters):
     warn: float = Field(0.6, gt=0, le=1, description="similarity from which on the input must explain it")
     least_change: float = Field(0.5, ge=0, description="how far outputs must move, as a share of their spread")
     least_coverage: float = Field(90.0, ge=0, le=100, description="learned elements to reach for a failure, in %")
+    curtail: bool = Field(False, description="leave out draws of the full randomisation that cannot change a PASS")
 
     @model_validator(mode="after")
     def _ordered(self) -> ModelRandomizationParameters:
@@ -131,6 +137,7 @@ class ModelRandomization(Check):
         "quick": {"bottom": 1, "nodes": 8},
         "thorough": {"images": 8, "seeds": 3, "top": 5, "bottom": 3, "independent": 4, "nodes": 32},
     }
+    adaptive: ClassVar[Mapping[str, str]] = {"curtail": "true"}
     Parameters: ClassVar[type[Parameters]] = ModelRandomizationParameters
     parameters: ModelRandomizationParameters
 
@@ -144,19 +151,34 @@ class ModelRandomization(Check):
             raise NotApplicable(self.id, "the model holds no learned weights that could be randomised")
         few = sanity.first(problems, p.images)
         made = sanity.original(method, few, probe, p.nodes).values
-        against = [Reference(a, x - b, few.space) for a, x, b in zip(made, few.x, few.baseline, strict=True)]
+        distances = few.x - few.baseline
+        orders = probe.once(
+            f"{self.id}:distances:{' '.join(few.ids)}",
+            lambda: each(similarity.ranks, distances, distances[0].size),
+        )
+        rows = list(zip(made, distances, orders, strict=True))
+        against = each(lambda row: Reference(row[0], row[1], few.space, row[2]), rows, made[0].size)
         if all(reference.constant for reference in against):
             reason = "Its map is the same everywhere, so that it has no order of importance that could change."
             return [Finding(self.id, method.id, Status.INCONCLUSIVE, reason, details=details([], against, stock))]
         chosen = steps(stock.layers, p.seeds, p.top, p.bottom, p.independent, p.cascade_seeds)
-        found = [self._measured(step, method, few, against, probe) for step in chosen]
+        found: list[Measured] = []
+        for step in chosen:
+            if not (step.order == "all" and self._settled(found, len(few))):
+                found.append(self._measured(step, stock, method, few, against, probe))
         return [self._finding(method, found, against, stock)]
 
+    def _settled(self, found: Sequence[Measured], images: int) -> bool:
+        """Whether the draws of the full randomisation that are left cannot change the verdict."""
+        p = self.parameters
+        return p.curtail and certain_pass(found, images * (p.seeds - len(found)), p.warn, p.least_change)
+
     def _measured(
-        self, step: Step, method: Method, problems: Problems, against: Sequence[Reference], probe: Probe
-    ) -> Measured:
+        self, step: Step, stock: Inventory, method: Method, problems: Problems, against: Sequence[Reference],
+        probe: Probe,
+    ) -> Measured:  # fmt: skip
         """The method's maps under one randomised model."""
-        other = probe.with_layers(randomised(probe, step, self.parameters.draw, self.id))
+        other = probe.with_layers(randomised(probe, step, self.parameters.draw, self.id, stock.layers))
         change = self._moved(step, problems, probe, other)
         if change != change:  # not finite: nor would gradients be
             return Measured(step, change, obstacle="the randomised model's scores are not finite")
@@ -164,7 +186,8 @@ class ModelRandomization(Check):
             made = sanity.maps(method, sanity.posed(problems, other), other, self.parameters.nodes).values
         except NotApplicable as told:
             return Measured(step, change, obstacle=told.reason)
-        return Measured(step, change, tuple(r.compare(a) for r, a in zip(against, made, strict=True)))
+        pairs = zip(against, made, strict=True)
+        return Measured(step, change, tuple(each(lambda pair: pair[0].compare(pair[1]), pairs, made[0].size)))
 
     def _moved(self, step: Step, problems: Problems, probe: Probe, other: Probe) -> float:
         """How far this step moves the outputs; evaluated once for all methods."""
@@ -179,7 +202,9 @@ class ModelRandomization(Check):
         p = self.parameters
         thresholds = Thresholds(p.fail, p.warn, p.least_change, p.least_coverage)
         verdict = judge([m for m in found if m.step.order == "all"], stock.coverage, thresholds)
-        finding = Finding(self.id, method.id, verdict.status, verdict.reason, threshold=p.fail)
+        left = p.seeds - sum(m.step.order == "all" for m in found)
+        told = f" {left} further {'draw' if left == 1 else 'draws'} could not have changed this." if left else ""
+        finding = Finding(self.id, method.id, verdict.status, verdict.reason + told, threshold=p.fail)
         return replace(
             finding,
             estimate=verdict.estimate,

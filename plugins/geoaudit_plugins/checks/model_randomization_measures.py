@@ -68,12 +68,12 @@ def moved(before: Array, after: Array) -> float:
 
 
 class _Ranks:
-    """The ranks of a map's magnitudes and of its signed values, and those of |x - baseline|."""
+    """The ranks of a map's magnitudes and of its signed values, and those of |x - baseline|, which are given."""
 
-    def __init__(self, values: Floats, distance: Floats) -> None:
+    def __init__(self, values: Floats, distance: Array) -> None:
         self.magnitudes = similarity.ranks(values)
         self.signed = similarity.ranks(values, signed=True)
-        self.distance = similarity.ranks(distance)
+        self.distance = distance
 
 
 @dataclass
@@ -84,16 +84,18 @@ class Reference:
         values: the original map, shape (*space.shape).
         distance: image less baseline, same shape: the map of a method that knows no model.
         space: the model's input.
+        order: the ranks of the distance's magnitudes, flat.
     """
 
     values: Floats
     distance: Floats
     space: InputSpace
+    order: Array
     floor: float = field(init=False)
     """Similarity of the original map to the input-only one, |A| against |x - baseline|."""
 
     def __post_init__(self) -> None:
-        self._ranks = _Ranks(self.values, self.distance)
+        self._ranks = _Ranks(self.values, self.order)
         self._outlines = [similarity.outlines(self.values, self.space, signed) for signed in (False, True)]
         self.floor = similarity.correlation(self._ranks.magnitudes, self._ranks.distance)
 
@@ -132,9 +134,9 @@ class Reference:
         if not shown.all():
             some = [np.abs(map_[shown]) for map_ in (self.values, values)]
             if all(part.size and part.max() > part.min() for part in some):
-                distance = self.distance[shown]
+                distance = similarity.ranks(self.distance[shown])
                 return _Ranks(self.values[shown], distance), _Ranks(values[shown], distance)
-        return self._ranks, _Ranks(values, self.distance)
+        return self._ranks, _Ranks(values, self.order)
 
 
 def partial(both: float, first: float, second: float) -> float:

@@ -71,6 +71,20 @@ def judge(full: Sequence[Measured], coverage: float, limits: Thresholds) -> Verd
     return Verdict(status, reason + _left_out(full, limits), found, min(values), max(values))
 
 
+def certain_pass(full: Sequence[Measured], left: int, warn: float, least_change: float) -> bool:
+    """Whether the mean similarity stays below `warn` whatever the values that are left: curtailed sampling.
+
+    Args:
+        full: full randomisations so far, one a seed.
+        left: similarities that are still to come, each at most 1.
+        warn: similarity below which the verdict is PASS.
+        least_change: how far outputs must move for a randomisation to count.
+    """
+    valid = [m for m in full if m.obstacle is None and m.moved >= least_change]
+    values = [row["spearman"] for m in valid for row in m.readings if isfinite(row["spearman"])]
+    return bool(values) and (sum(values) + left) / (len(values) + left) < warn
+
+
 def _left_out(full: Sequence[Measured], limits: Thresholds) -> str:
     """What the similarity does not rest on, as a sentence; empty where it rests on everything."""
     silent = [m for m in full if m.obstacle is not None]

@@ -16,7 +16,8 @@ class Inverted(Control):
 
     Args:
         method: the method that is inverted.
-        attributions: its maps of the problems that `attribute` will be asked about.
+        attributions: its maps of the problems that `attribute` will be asked about; None: it only stands for the
+            results that there are.
     """
 
     id = "inverted"
@@ -24,7 +25,7 @@ class Inverted(Control):
     reference = "Control"
     flags = frozenset({"not-complete"})
 
-    def __init__(self, method: Method, attributions: Attributions) -> None:
+    def __init__(self, method: Method, attributions: Attributions | None = None) -> None:
         super().__init__()
         # The class stands for a family of controls, one a method, so these two facts are the instance's own.
         self.id = f"inverted:{method.id}"  # type: ignore[misc]
@@ -37,7 +38,7 @@ class Inverted(Control):
         Raises:
             PluginError: the maps given at construction are not those of `problems`.
         """
-        if self.attributions.values.shape != problems.x.shape:
+        if self.attributions is None or self.attributions.values.shape != problems.x.shape:
             raise PluginError(self.id, "was made from maps of other images", "Make one for each group of images.")
         nothing = np.full(len(problems), np.nan)
         return Attributions(-self.attributions.values, (None,) * len(problems), claims=nothing)

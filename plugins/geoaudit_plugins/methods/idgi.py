@@ -113,7 +113,7 @@ class IDGI(Method):
 
     def memory(self, quadrature: Quadrature) -> int:
         """The walk's, and its nodes once more."""
-        return 2 * self._walker.memory(quadrature)
+        return 2 * (self._walker.memory(quadrature) + quadrature.node_limit)
 
 
 def shared_out(gradients: Floats, outputs: Array, nodes: npt.NDArray[np.int64], shape: tuple[int, ...]) -> Array:

@@ -29,14 +29,15 @@ arXiv 1806.07421, section 3.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from geoaudit.api import Attributions, Cost, Flag, Method, Need, Parameters, Probe, Problems, Quadrature
+from geoaudit.api import Attributions, Cost, Flag, Floats, Method, Need, Parameters, Probe, Problems, Quadrature
+from geoaudit.threads import ahead
 
 CHUNK = 64
 """Masks, and masked pictures, held at a time."""
@@ -74,17 +75,25 @@ class Rise(Method):
 
     def _importance(self, problem: Problems, probe: Probe, rng: np.random.Generator) -> Array:
         """One image's map, shape (height, width)."""
-        p, space = self.parameters, problem.space
+        space = problem.space
         seen, weighted = np.zeros(space.size), np.zeros(space.size)
-        way = problem.x - problem.baseline
-        for start in range(0, p.masks, CHUNK):
-            count = min(CHUNK, p.masks - start)
-            masks = random_masks(rng, count, space.size, p.cells, p.visible)
-            shown = problem.baseline + way * np.expand_dims(masks, 1 + space.channel_axis)
-            outputs = probe.outputs(shown.astype(problem.x.dtype), np.repeat(problem.targets, count))
+        for masks, shown in ahead(self._masked(problem, rng)):
+            outputs = probe.outputs(shown, np.repeat(problem.targets, len(masks)))
             seen += masks.sum(axis=0)
             weighted += np.einsum("n,nhw->hw", outputs - problem.f_baseline, masks)
         return np.asarray(np.where(seen > 0, weighted / np.where(seen > 0, seen, 1.0), 0.0))
+
+    def _masked(self, problem: Problems, rng: np.random.Generator) -> Iterator[tuple[Array, Floats]]:
+        """All masks (m, height, width) and what they leave of the image (m, *shape), `CHUNK` at a time."""
+        p, space = self.parameters, problem.space
+        start, way = problem.baseline[0], problem.x[0] - problem.baseline[0]
+        for begun in range(0, p.masks, CHUNK):
+            count = min(CHUNK, p.masks - begun)
+            masks = random_masks(rng, count, space.size, p.cells, p.visible)
+            shown = np.empty((count, *space.shape), dtype=problem.x.dtype)
+            for one, mask in zip(shown, masks, strict=True):
+                one[...] = start + way * np.expand_dims(mask, space.channel_axis)
+            yield masks, shown
 
     def cost(self, quadrature: Quadrature) -> Cost:
         """One forward a mask."""

@@ -52,6 +52,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -71,9 +72,12 @@ from geoaudit.api import (
 )
 from geoaudit.api.problems import smallest_difference
 from geoaudit.errors import PluginError
+from geoaudit.threads import each
 from geoaudit_plugins.methods.integrated_gradients import IntegratedGradients
-from geoaudit_plugins.methods.regions import gathered, segments, smallest_addition
+from geoaudit_plugins.methods.regions import Pixels, gathered, segments, smallest_addition
 
+KEPT = 8
+"""Pictures whose segments are kept."""
 _EXTENTS = ("total_variation", "length", "absolute_integral", "conformal_length")
 _MISSES = ("quadrature_error", "method_error", "absolute_misses")
 NOTE = (
@@ -110,6 +114,7 @@ class Xrai(Method):
                 self.id, f"was given {self.base.id} to build on where its parameters name {self.parameters.base}",
                 "Make it through geoaudit.registry.create.",
             )  # fmt: skip
+        self._cut: dict[str, list[Pixels]] = {}
         self.shares_line = self.base.shares_line and self.parameters.baselines == "run"
         own: frozenset[Flag] = frozenset({"own-baseline"}) if self.parameters.baselines != "run" else frozenset()
         self.flags = self.base.flags | own  # type: ignore[misc]  # what its base claims, its regions claim
@@ -119,13 +124,24 @@ class Xrai(Method):
         made = self._base_maps(problems, probe)
         space = problems.space
         values = np.empty_like(problems.x)
-        for i, picture in enumerate(problems.x):
+        for i, cut in enumerate(self._segments(problems)):
             density = made.values[i].sum(axis=space.channel_axis, dtype=np.float64)
-            level = gathered(density.ravel(), segments(picture, space), smallest_addition(space.size))
+            level = gathered(density.ravel(), cut, smallest_addition(space.size))
             values[i] = np.expand_dims(level.reshape(space.size) / space.channels, space.channel_axis)
         records = tuple(_of_regions(r, v) for r, v in zip(made.records, values, strict=True))
         notes = (*made.notes, NOTE) if any(record is not None for record in records) else made.notes
         return Attributions(values, records, notes, made.claims)
+
+    def _segments(self, problems: Problems) -> list[list[Pixels]]:
+        """Each picture's segments.  The last `KEPT` are kept: checks ask about the same pictures again and again."""
+        keys = [f"{problems.space!r} {blake2b(np.ascontiguousarray(x).data).hexdigest()}" for x in problems.x]
+        missing = {key: x for key, x in zip(keys, problems.x, strict=True) if key not in self._cut}
+        made = each(lambda x: segments(x, problems.space), missing.values(), problems.x[0].size)
+        self._cut |= zip(missing, made, strict=True)
+        found = [self._cut[key] for key in keys]
+        for key in list(self._cut)[:-KEPT]:
+            del self._cut[key]
+        return found
 
     def _base_maps(self, problems: Problems, probe: Probe) -> Attributions:
         """The base method's maps, or the mean of two of them."""

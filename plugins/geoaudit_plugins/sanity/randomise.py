@@ -83,21 +83,35 @@ def _step(order: Order, layers: Sequence[LearnedLayer], start: int, stop: int, s
     return Step(order, names, share, 50.0 * (start + stop) / len(layers), seed)
 
 
-def randomised(probe: Probe, step: Step, draw: Draw, owner: str) -> Any:
-    """A copy of the converted graph with the step's tensors drawn anew, for `Probe.with_layers`.
+KEPT = 2**28
+"""Bytes of randomised weights that are kept for the next method; the models beyond are made anew for each."""
+
+
+def randomised(probe: Probe, step: Step, draw: Draw, owner: str, layers: Sequence[LearnedLayer]) -> Any:
+    """A copy of the converted graph with the step's tensors drawn anew, for `Probe.with_layers`; not to be changed.
+
+    The first models of a run are kept until it ends, as far as `KEPT` reaches.
 
     Args:
         probe: over the unchanged model.
         step: what is randomised.
         draw: see the module.
         owner: the check's id; part of what seeds the draws.
+        layers: all that hold learned weights.
     """
 
     def drawn(name: str, values: Numbers) -> Numbers:
         rng = probe.rng(owner, str(step.seed), name)
         return shuffled(values, rng) if draw == "permute" else normal(values, rng)
 
-    return changed(probe.layers(), drawn, step.tensors)
+    models: dict[tuple[Step, Draw], Any] = probe.once(f"{owner}:models", dict)
+    found = models.get((step, draw))
+    if found is None:
+        found = changed(probe.layers(), drawn, step.tensors, layers)
+        size = sum(t.numel() * t.element_size() for t in (*found.parameters(), *found.buffers()))
+        if (len(models) + 1) * size <= KEPT:
+            models[step, draw] = found
+    return found
 
 
 def shuffled(values: Numbers, rng: np.random.Generator) -> Numbers:

@@ -16,7 +16,7 @@ nothing reads, and those that are not finite (a mask of minus infinities).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,9 @@ def inventory(layers: Layers) -> Inventory:
     return Inventory(tuple(found), **counts)
 
 
-def changed(layers: Layers, change: Change, only: Collection[str] | None = None) -> Any:
+def changed(
+    layers: Layers, change: Change, only: Collection[str] | None = None, known: Sequence[LearnedLayer] | None = None
+) -> Any:
     """The converted graph with other weights, ready for `Probe.with_layers`.
 
     Args:
@@ -133,12 +135,13 @@ def changed(layers: Layers, change: Change, only: Collection[str] | None = None)
         change: asked for every learned tensor once, in the order of the graph.  Whole numbers that it returns
             as fractions are rounded and clipped to the tensor's range.
         only: names of the tensors to change; all learned ones by default.
+        known: the layers that hold learned weights, where `learned` has been asked about such a copy before.
 
     Returns:
         `layers.module`.
     """
     tensors = dict(_tensors(layers.module))
-    for layer in learned(layers):
+    for layer in learned(layers) if known is None else known:
         for held in layer.tensors:
             if only is None or held.name in only:
                 _put(tensors[held.place], change(held.name, _numbers(tensors[held.place])))

@@ -20,7 +20,8 @@ from geoaudit.model.normalise import normalise
 from geoaudit.model.runtime import Runtime
 from geoaudit.model.twin import Twin
 from geoaudit_plugins.checks.model_randomization_measures import Measured, moved, partial
-from geoaudit_plugins.checks.model_randomization_verdict import Thresholds, curves, judge
+from geoaudit_plugins.checks.model_randomization_verdict import Thresholds, certain_pass, curves, judge
+from geoaudit_plugins.sanity import randomise
 from geoaudit_plugins.sanity.maps import posed
 from geoaudit_plugins.sanity.randomise import Step, randomised, steps
 from geoaudit_plugins.sanity.weights import inventory
@@ -193,15 +194,16 @@ def test_nothing_randomised_is_similarity_one():
     problems, probe = detector()
     layers = inventory(probe.layers()).layers
     nothing = Step("top", frozenset(), 0.0, 100.0, 0)
-    other = probe.with_layers(randomised(probe, nothing, "permute", CHECK))
+    other = probe.with_layers(randomised(probe, nothing, "permute", CHECK, layers))
     ours, theirs = (method("gradient").attribute(problems, p).values for p in (probe, other))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert len(layers) == 4
 
 
 def drawn(probe, seed, draw="permute", owner=CHECK):
-    step = steps(inventory(probe.layers()).layers, seed + 1, 1, 1, 0, 1)[seed]
-    module = randomised(probe, step, draw, owner)
+    layers = inventory(probe.layers()).layers
+    step = steps(layers, seed + 1, 1, 1, 0, 1)[seed]
+    module = randomised(probe, step, draw, owner, layers)
     return {name: module.get_buffer(place).numpy() for name, place in module.meta["weights"].items()}
 
 
@@ -232,10 +234,36 @@ def test_draws_differ_by_seed_and_check_and_are_repeated_by_both(equal_layers):
     assert len(np.setdiff1d(drawn(equal_layers, 0, "normal")["first"], first["first"])) == 9
 
 
+def test_methods_meet_one_randomised_model_which_is_made_once(monkeypatch):
+    problems, probe = detector()
+    first = examine("gradient", problems, probe, seeds=2).details["steps"]
+    with monkeypatch.context() as patch:
+        patch.setattr(randomise, "changed", None)  # all models are kept
+        assert examine("gradient", problems, probe, seeds=2).details["steps"] == first
+        examine("integrated-gradients", problems, probe, seeds=2)
+    monkeypatch.setattr(randomise, "KEPT", 0)
+    fresh = detector()[1]
+    for _ in range(2):  # made anew for each method, and the same
+        assert examine("gradient", problems, fresh, seeds=2).details["steps"] == first
+
+
+def test_models_beyond_what_is_kept_are_made_anew(monkeypatch):
+    probe = detector()[1]
+    layers = inventory(probe.layers()).layers
+    both = [step for step in steps(layers, 2, 1, 1, 0, 1) if step.order == "all"]
+    size = sum(t.numel() * t.element_size() for t in probe.layers().module.buffers())
+    monkeypatch.setattr(randomise, "KEPT", size)
+    (one, again), (other, anew) = ([randomised(probe, s, "permute", CHECK, layers) for _ in range(2)] for s in both)
+    assert one is again and other is not anew
+    for place in other.meta["weights"].values():
+        np.testing.assert_array_equal(other.get_buffer(place).numpy(), anew.get_buffer(place).numpy())
+
+
 def test_a_later_step_of_a_cascade_keeps_what_an_earlier_one_drew():
     _, probe = detector()
-    found = [s for s in steps(inventory(probe.layers()).layers, 1, 4, 1, 0, 1) if s.order in ("top", "all")]
-    modules = [randomised(probe, step, "permute", CHECK) for step in found]
+    layers = inventory(probe.layers()).layers
+    found = [s for s in steps(layers, 1, 4, 1, 0, 1) if s.order in ("top", "all")]
+    modules = [randomised(probe, step, "permute", CHECK, layers) for step in found]
     places = modules[0].meta["weights"]
     for one, other in ((0, 1), (1, 2), (2, 3)):
         for name in found[one].tensors & found[other].tensors:
@@ -352,6 +380,28 @@ def full(values, beyond=None, moved_by=1.0, obstacle=None):
     """A full randomisation with these similarities."""
     rows = [{"spearman": v, "beyond_input": v if beyond is None else beyond} for v in values]
     return Measured(Step("all", frozenset({"w"}), 100.0, 50.0, 0), moved_by, tuple(rows), obstacle)
+
+
+def test_an_adaptive_audit_draws_less_and_comes_to_the_same_verdict():
+    problems, probe = detector()
+    adaptive = registry.create(SHELF.checks[CHECK], "quick", dict(SHELF.checks[CHECK].cls.adaptive)).parameters
+    assert adaptive.curtail and not make().parameters.curtail
+    whole = examine("gradient-x-input", problems, probe, seeds=3)
+    short = examine("gradient-x-input", problems, probe, seeds=3, curtail=True)
+    assert short.status == whole.status == Status.PASS
+    assert len(short.details["steps"]) < len(whole.details["steps"])
+    assert "could not have changed this." in short.reason and "could not" not in whole.reason
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_draws_are_left_out_only_where_no_value_could_change_the_verdict(seed):
+    rng = np.random.default_rng(seed)
+    first = full(rng.uniform(-0.3, 0.7, 2))
+    for left in (2, 4):
+        worst = judge([first, full([1.0] * left)], 100, LIMITS)
+        assert certain_pass([first], left, LIMITS.warn, LIMITS.least_change) == (worst.estimate < LIMITS.warn)
+    assert not certain_pass([], 2, LIMITS.warn, LIMITS.least_change)
+    assert not certain_pass([full([0.0], moved_by=0.1)], 2, LIMITS.warn, LIMITS.least_change)
 
 
 @pytest.mark.parametrize(
