@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from geoaudit import __version__
-from geoaudit.command import DefaultGroup, audit_options, build_settings, inspect_options, preset_environment
+from geoaudit.command import DefaultGroup, PlaceType, audit_options, build_settings, inspect_options, preset_environment
 from geoaudit.commands.audit import run
+from geoaudit.commands.cache import cache
 from geoaudit.commands.compare import compare
 from geoaudit.commands.completion import completion
 from geoaudit.commands.gate import gate
@@ -24,6 +25,7 @@ from geoaudit.commands.policy import policy
 from geoaudit.commands.render import render
 from geoaudit.commands.verify import verify
 from geoaudit.errors import ExitCode, GeoauditError
+from geoaudit.images.sources import Place
 
 _TRACEBACK = "-vv, or with GEOAUDIT_TRACEBACK=1 in the environment,"
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GEOAUDIT", "max_content_width": 100}
@@ -44,11 +46,11 @@ def cli() -> None:
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("images", type=PlaceType())
 @audit_options("geoaudit-report")
 @click.pass_context
-def audit(ctx: click.Context, /, model: Path, images: Path, **options: Any) -> None:
-    """Audit MODEL (an ONNX classifier) on IMAGES (a folder or one picture).  The default command."""
+def audit(ctx: click.Context, /, model: Path, images: Place, **options: Any) -> None:
+    """Audit MODEL (an ONNX classifier) on IMAGES (a folder or one picture; a URI will do).  The default command."""
     settings = build_settings(ctx, model, images, options)
     ctx.exit(run(settings, options))
 
@@ -72,20 +74,22 @@ def demo(ctx: click.Context, /, **options: Any) -> None:
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option("--engine-report", is_flag=True, help="Try every gradient engine and show what was measured.")
+@click.option("--images", type=PlaceType(), metavar="PLACE", help="Compare on these pictures, not on random ones.")
 @inspect_options
 @click.pass_context
-def inspect(ctx: click.Context, /, model: Path, **options: Any) -> None:
+def inspect(ctx: click.Context, /, model: Path, *, engine_report: bool, images: Place | None, **options: Any) -> None:
     """Say what MODEL is, whether it converts, and what an audit of it would cost.
 
     The exit code is 0 only if the model can be audited with gradients as it is called here.
     """
-    settings = build_settings(ctx, model, model.parent, options)
+    settings = build_settings(ctx, model, model.parent if images is None else images, options)
     preset_environment(options["verbose"])
     from geoaudit.audit.inspection import inspect_model
     from geoaudit.inspect_view import show
     from geoaudit.terminal import console
 
-    inspection = inspect_model(settings)
+    inspection = inspect_model(settings, engines=engine_report, pictures=images is not None)
     if options["format_"] == "json":
         click.echo(inspection.model_dump_json(indent=2))
     else:
@@ -98,6 +102,7 @@ cli.add_command(compare)
 cli.add_command(verify)
 cli.add_command(gate)
 cli.add_command(policy)
+cli.add_command(cache)
 cli.add_command(completion)
 
 

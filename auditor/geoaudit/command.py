@@ -19,10 +19,13 @@ from click.shell_completion import CompletionItem
 from geoaudit.commands.outputs import NAMES, output_options
 from geoaudit.completion import ids
 from geoaudit.errors import UsageError
+from geoaudit.images.sources import veiled
+from geoaudit.memory import parse_size
 
 if TYPE_CHECKING:
-    from geoaudit.audit.settings import Settings
+    from geoaudit.audit.settings import Cluster, Settings
     from geoaudit.config import FileConfig
+    from geoaudit.images.sources import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 PREPROCESS = (
@@ -38,9 +41,26 @@ PREPROCESS = (
     "interpolation",
 )
 """The preprocessing options; in configuration files they stand in the table [preprocess]."""
-_INSPECTED = (*PREPROCESS, "explain", "output", "custom_ops", "device", "seed", "plugins", "verbose")
+_INSPECTED = (*PREPROCESS, "explain", "output", "custom_ops", "device", "gradient_engine", "seed", "plugins", "verbose")
 """The options that `geoaudit inspect` takes too."""
-_SILENT = ("quiet", "verbose", "format_", "folder", "no_images", *NAMES)
+_SPREAD = ("engine", "address", "workers", "worker_gpus")
+"""Where the work is done, which changes no number; the report's part `run` tells it."""
+_ENGINES = ("auto", "onnxruntime", "torch", "torch-bfloat16", "torch-compiled")
+_SILENT = ("quiet", "verbose", "format_", "folder", "no_images", "resume", *_SPREAD, *NAMES)
+
+
+class PlaceType(click.Path):
+    """A path, or a URI such as s3://bucket/folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As its base class; what has a protocol in front stays as it is."""
+        from geoaudit.images.sources import Remote, place
+
+        found = place(value) if isinstance(value, str) else value
+        return found if isinstance(found, Remote) else super().convert(value, param, ctx)
 
 
 class DefaultGroup(click.Group):
@@ -108,6 +128,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--set", "set_"), {"metavar": "ID.NAME=VALUE", "multiple": True, "help": "A plugin's parameter; repeatable."}),
     (("--budget",), {"type": click.Choice(["quick", "standard", "thorough"]), "default": "standard",
                      "show_default": True, "help": "How much to spend on one image."}),
+    (("--adaptive",), {"is_flag": True, "help": "Stop evaluating what no longer decides; images in random order."}),
     (("--limit",), {"type": click.IntRange(1), "metavar": "N", "help": "At most N images, spread over the folder."}),
     (("--seed",), {"type": click.IntRange(0), "default": 0, "show_default": True, "help": "Seed of all randomness."}),
     (("--preset",), {"metavar": "NAME", "help": "imagenet, imagenet-inception, clip, zero-one or raw."}),
@@ -143,7 +164,23 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
                      "help": "Where the model runs."}),
     (("--batch-size",), {"metavar": "N", "default": "auto", "show_default": True,
                          "help": "Images a gradient batch; auto measures."}),
+    (("--memory",), {"metavar": "SIZE", "default": "auto", "show_default": True,
+                     "help": "What the process may hold, as 1.5GiB; auto: the model and up to 1 GiB to work in."}),
+    (("--gradient-engine",), {"type": click.Choice(_ENGINES), "default": "auto", "show_default": True,
+                              "help": "What computes gradients; auto measures."}),
+    (("--threads",), {"type": click.IntRange(1), "metavar": "N",
+                      "help": "Processor threads of one process; all cores by default, 1 with --engine ray."}),
+    (("--engine",), {"type": click.Choice(["local", "ray"]), "default": "local", "show_default": True,
+                     "help": "Work in this process, or in the workers of a Ray cluster."}),
+    (("--address",), {"metavar": "HOST:PORT", "help": "A running Ray cluster, or auto; else one is started here."}),
+    (("--workers",), {"type": click.IntRange(1), "metavar": "N", "help": "Ray workers; as many as fit by default."}),
+    (("--worker-gpus",), {"type": click.FloatRange(0), "default": 0.0, "metavar": "N",
+                          "help": "GPUs of one Ray worker; may be a share."}),
+    (("--detail",), {"type": click.IntRange(1), "metavar": "N", "default": 1000, "show_default": True,
+                     "help": "Images listed one by one; of more, a sample is, and a table holds the others' scores."}),
     (("--plugins",), {"metavar": "NAMES", "help": "Third-party packages whose plugins may load; none: no package."}),
+    (("--resume/--no-resume",), {"default": True, "show_default": True,
+                                "help": "Go on where an interrupted run of the same command stopped."}),
     (("--no-images",), {"is_flag": True, "help": "Keep the pictures out of the report folder."}),
     (("--format", "format_"), {"type": click.Choice(["path", "json"]), "default": "path", "show_default": True,
                                "help": "What goes to stdout: the report's path, or report.json."}),
@@ -217,7 +254,7 @@ def _complete(options: dict[str, Any]) -> None:
         options.setdefault(str(_option(names, settings).name), settings.get("default", empty))
 
 
-def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[str, Any]) -> Settings:
+def build_settings(ctx: click.Context, model: Path, images: Place, options: dict[str, Any]) -> Settings:
     """The run's settings, each option from its strongest source.
 
     Raises:
@@ -243,7 +280,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
     return Settings(
         model=model,
         images=images,
-        command=("geoaudit", *map(shlex.quote, sys.argv[1:])),
+        command=("geoaudit", *(shlex.quote(veiled(word)) for word in sys.argv[1:])),
         methods=options["methods"],
         skip=options["skip"] or (),
         checks=options["checks"],
@@ -252,6 +289,7 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         parameters=plugin_parameters(options["set_"]),
         plugins=pinned(options["plugins"]),
         budget=options["budget"],
+        adaptive=options["adaptive"],
         limit=options["limit"],
         seed=options["seed"],
         preprocess=PreprocessOptions(**preprocess, sources=given),
@@ -263,14 +301,40 @@ def build_settings(ctx: click.Context, model: Path, images: Path, options: dict[
         explain_label=options["explain_label"],
         device=options["device"],
         batch_size=_batch_size(options["batch_size"]),
+        memory=parse_size(options["memory"]),
+        gradient_engine=None if options["gradient_engine"] == "auto" else options["gradient_engine"],
         gradient_free=options["gradient_free"],
         output=options["output"],
         custom_ops=options["custom_ops"],
         calibration=options["calibration"],
         autoencoder=options["autoencoder"],
         context=_context(options["context"]),
+        threads=options["threads"] or (1 if options["engine"] == "ray" else None),
+        cluster=_cluster(options),
+        detail=options["detail"],
         sources=sources,
     )
+
+
+def _cluster(options: dict[str, Any]) -> Cluster | None:
+    """The options of --engine ray; None for the local engine.
+
+    Raises:
+        UsageError: they are given without it, or it is given with what needs one process.
+    """
+    from geoaudit.audit.settings import Cluster
+
+    if options["engine"] == "local":
+        for name in _SPREAD[1:]:
+            if options[name]:
+                raise UsageError(f"--{name.replace('_', '-')}", "is of use with --engine ray only", "Add --engine ray.")
+        return None
+    if options.get("adaptive"):
+        raise UsageError(
+            "--adaptive", "cannot be used with --engine ray: what is spent on an image depends on the ones before it",
+            "Leave one of the two out.",
+        )  # fmt: skip
+    return Cluster(options["address"], options["workers"], options["worker_gpus"])
 
 
 def _apply_config(ctx: click.Context, options: dict[str, Any], config: FileConfig) -> None:
@@ -375,7 +439,12 @@ def _batch_size(text: str) -> int | None:
 
 
 def preset_environment(verbose: int) -> None:
-    """Keep third-party libraries' chatter off the terminal unless it was asked for."""
+    """Keep third-party libraries' chatter off the terminal unless it was asked for, and idle threads off the cores.
+
+    torch's threads by default spin while they wait for each other; on a machine that has other work as well that made
+    gradients seven times slower.  OpenMP reads the variable when torch is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if verbose == 0:
         warnings.simplefilter("ignore")
         os.environ.setdefault("ORT_LOGGING_LEVEL", "3")

@@ -42,6 +42,9 @@ class GeoauditError(Exception):
         self.way_out = way_out
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[type[GeoauditError], tuple[str, str, str]]:
+        return type(self), (self.thing, self.reason, self.way_out)
+
     @property
     def message(self) -> str:
         """The three parts as one text, ready to print."""

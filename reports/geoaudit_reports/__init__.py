@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoaudit.audit.result import Report
 
-__all__ = ["CHECKSUMS_NAME", "HTML_NAME", "JSON_NAME", "MAPS_NAME", "render_folder", "write_report"]
+__all__ = ["CHECKSUMS_NAME", "HTML_NAME", "JSON_NAME", "MAPS_NAME", "SCORES_FOLDER", "render_folder", "write_report"]
 
 JSON_NAME = "report.json"
 MAPS_NAME = "maps.npz"
 HTML_NAME = "report.html"
 CHECKSUMS_NAME = "SHA256SUMS"
+SCORES_FOLDER = "scores"
 
 
 def render_folder(folder: Path) -> Path:
@@ -44,7 +45,8 @@ def render_folder(folder: Path) -> Path:
             write_atomically(folder / name, text)
             written.append(name)
     html.remove_stale(folder, written)
-    checksums.write(folder, [JSON_NAME, *([MAPS_NAME] if maps_file.exists() else []), *written])
+    tables = [path.relative_to(folder).as_posix() for path in folder.glob(f"{SCORES_FOLDER}/*.parquet")]
+    checksums.write(folder, [JSON_NAME, *([MAPS_NAME] if maps_file.exists() else []), *written, *tables])
     return folder / HTML_NAME
 
 

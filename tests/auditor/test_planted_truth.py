@@ -358,8 +358,8 @@ def test_a_twin_with_a_perturbed_weight_is_found(monkeypatch: pytest.MonkeyPatch
 def test_a_ranking_that_puts_the_misleading_map_first_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     true_one = assemble.rank
 
-    def reversed_(*given: Any) -> Any:
-        found = true_one(*given)
+    def reversed_(*given: Any, **named: Any) -> Any:
+        found = true_one(*given, **named)
         return found.model_copy(update={"entries": found.entries[::-1]})
 
     monkeypatch.setattr(assemble, "rank", reversed_)
@@ -370,8 +370,8 @@ def test_a_ranking_that_puts_the_misleading_map_first_is_found(monkeypatch: pyte
 def test_a_ranking_in_which_the_true_map_shares_its_position_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     true_one = assemble.rank
 
-    def shared(*given: Any) -> Any:
-        found = true_one(*given)
+    def shared(*given: Any, **named: Any) -> Any:
+        found = true_one(*given, **named)
         return found.model_copy(update={"entries": [e.model_copy(update={"position": "1="}) for e in found.entries]})
 
     monkeypatch.setattr(assemble, "rank", shared)

@@ -85,6 +85,7 @@ class Check(ABC):
         gate: whether a method that fails it is rejected, whatever its scores.  Else a failure is a caution.
         from_budget: the smallest budget under which it runs without being named.
         budgets: parameters that a budget sets other than the defaults.
+        adaptive: parameters that --adaptive sets besides, such as one to stop drawing once the verdict is settled.
     """
 
     id: ClassVar[str]
@@ -96,6 +97,7 @@ class Check(ABC):
     gate: ClassVar[bool] = False
     from_budget: ClassVar[BudgetName] = "quick"
     budgets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    adaptive: ClassVar[Mapping[str, str]] = {}
     Parameters: ClassVar[type[_Parameters]] = _Parameters
 
     def __init__(self, parameters: _Parameters | None = None) -> None:

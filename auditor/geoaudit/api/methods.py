@@ -126,8 +126,8 @@ class PathMethod(Method):
         return quadrature.curve
 
     def memory(self, quadrature: Quadrature) -> int:
-        """One gradient a node is kept while the walk is refined."""
-        return 8 + quadrature.node_limit
+        """The integrator keeps few of the gradients in memory, whatever the number of nodes."""
+        return 16
 
 
 class Control(Method):

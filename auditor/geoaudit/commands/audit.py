@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +37,23 @@ def run(settings: Settings, options: dict[str, Any]) -> int:
         settings = fed(settings, policy)
     from geoaudit.audit.execute import run_audit
     from geoaudit.audit.maps import MapWriter
+    from geoaudit.audit.store.store import Store
     from geoaudit.progress import Talk
     from geoaudit.terminal import closing, console, summary
     from geoaudit_reports import write_report
 
     talk = console()
-    with MapWriter(options["folder"]) as maps, Talk(talk, quiet=options["quiet"]) as tell:
-        report = run_audit(settings, maps, tell, thumbnails=not options["no_images"])
+    folder, resume = options["folder"], options["resume"]
+    with (
+        _terminable(),
+        Talk(talk, quiet=options["quiet"]) as tell,
+        Store(folder, tell, resume=resume) as store,
+        MapWriter(folder) as maps,
+    ):
+        report = run_audit(settings, maps, tell, thumbnails=not options["no_images"], store=store)
         tell.stage("writing the report", 1)
         report = _complete(report, maps.keep(), policy)
-        page = write_report(report, options["folder"])
+        page = write_report(report, folder)
     write_outputs(options, report)
     if not options["quiet"]:
         talk.print(summary(report))
@@ -50,6 +61,19 @@ def run(settings: Settings, options: dict[str, Any]) -> int:
     _tell_failures(report, talk)
     _print_data(report, page, options["format_"])
     return report.exit_code
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within this context a request to terminate ends the run like an interruption by the user: in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _policy(path: Path | None, settings: Settings) -> Policy | None:

@@ -45,6 +45,10 @@ def _basis(found: Comparison) -> str:
     left = [f"{len(ids)} only in {side}" for side, ids in alone if ids]
     if left:
         text += f" Left out: {', '.join(left)}."
+    sides = (("A", found.a, found.pairing.only_a), ("B", found.b, found.pairing.only_b))
+    parts = [f"{n + len(i):,} of {side.images:,} in {name}" for name, side, i in sides if n + len(i) < side.images]
+    if parts:
+        text += f" Images that a report does not list are not compared; listed are {' and '.join(parts)}."
     if 2 <= n < ENOUGH:
         text += f" {counted(n, 'pair')} are fewer than {ENOUGH}: read the findings as an indication."
     return text

@@ -28,7 +28,8 @@ def about_both(comparison: Comparison, rules: CompareRules) -> Iterator[GateResu
     if rules.same_images:
         only = len(comparison.pairing.only_a) + len(comparison.pairing.only_b)
         yield _result(
-            "images", "both reports have the same images", not only, found=f"{counted(only, 'image')} in one only",
+            "images", "both reports have the same images", not only and comparison.a.images == comparison.b.images,
+            found=f"{counted(only, 'image')} in one only, {comparison.a.images:,} and {comparison.b.images:,} audited",
             against="The reports rest on different images.",
         )  # fmt: skip
     least = rules.top1_agreement_at_least

@@ -130,7 +130,17 @@ def _additional(report: Report, root: Path, found: Found | None) -> Iterator[Fin
     """Pictures that lie there and are not part of the report."""
     if found is None:
         return
-    audited = {image.id for image in report.data.images} | {skip.file for skip in report.data.skipped}
+    left_out = {skip.file for skip in report.data.skipped}
+    if report.data.detail is not None:
+        files = [file for file in found.files if file.id not in left_out]
+        pictures = counted(report.data.count, "picture")
+        if manifest_sha256(files) == report.data.manifest_sha256:
+            yield passed(_MORE, root.name, f"holds all {pictures} of the audit, those that are not listed included")
+        else:
+            reason = f"does not hold the {pictures} of the audit: it has {len(files)}, or others"
+            yield failed(_MORE, root.name, reason, report.data.manifest_sha256, manifest_sha256(files))
+        return
+    audited = {image.id for image in report.data.images} | left_out
     more = [file.id for file in found.files if file.id not in audited]
     if more:
         verb = "is" if len(more) == 1 else "are"

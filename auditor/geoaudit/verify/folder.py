@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from geoaudit import __version__
 from geoaudit.audit import provenance
-from geoaudit.audit.result import Report
+from geoaudit.audit.result import NamedFile, Report
 from geoaudit.errors import GeoauditError
 from geoaudit.verify.findings import SENSELESS, compared, failed, inside, passed, settled, skipped, some
 from geoaudit.verify.result import Finding
 from geoaudit.verify.stored import CHECKSUMS, GALLERY, MAPS, PAGE, REPORT, Stored
+from geoaudit.words import counted
 
 _PAGES = "report.pages"
 _LISTED = "report.checksums"
+_SCORES = "report.scores"
 _DRAWN = re.compile(r"data:image/[^\"')\s]*|'sha256-[A-Za-z0-9+/=]*'")
 """Embedded pictures, and the digests in the security policy, which follow from them."""
 _DRAWING = ("numpy", "pillow")
@@ -38,6 +40,8 @@ def check_folder(stored: Stored, expect: str | None) -> Iterator[Finding]:
     else:
         yield compared("report.expected", REPORT, expect, stored.folder / REPORT)
     yield from _checksums(stored)
+    if stored.report is not None and stored.report.data.detail is not None:
+        yield from _tables(stored.folder, stored.report.data.detail.files)
     if stored.report is None:
         yield skipped(_PAGES, "HTML pages", "cannot be drawn again without the report")
     else:
@@ -57,6 +61,20 @@ def _checksums(stored: Stored) -> Iterator[Finding]:
     yield from settled(
         _LISTED, CHECKSUMS, f"{files} of the list are as it says", _unlike(stored.folder, stored.checksums)
     )
+
+
+def _tables(folder: Path, files: Sequence[NamedFile]) -> Iterator[Finding]:
+    """The files with the scores of all images."""
+    faults = []
+    if not files:
+        faults.append(failed(_SCORES, "data.detail.files", "the report lists a part of its images, and no such file"))
+    for file in files:
+        path = inside(folder, file.file)
+        if path is None or not path.is_file():
+            faults.append(failed(_SCORES, file.file, "is not there", file.sha256))
+        elif (finding := compared(_SCORES, file.file, file.sha256, path)).status == "FAIL":
+            faults.append(finding)
+    yield from settled(_SCORES, "scores of all images", f"{counted(len(files), 'file')} as the report says", faults)
 
 
 def _unlike(folder: Path, listed: Mapping[str, str]) -> Iterator[Finding]:

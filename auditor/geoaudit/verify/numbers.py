@@ -15,7 +15,7 @@ from geoaudit.audit.result import Curve, MethodResult, PerImage, Report, ScoreSu
 from geoaudit.images.discovery import ImageFile, choose, manifest_sha256
 from geoaudit.scoring.statistics import bootstrap_mean
 from geoaudit.scoring.sweep import srg
-from geoaudit.verify.findings import failed, settled
+from geoaudit.verify.findings import failed, settled, skipped
 from geoaudit.verify.result import Finding
 from geoaudit.words import counted
 
@@ -35,16 +35,32 @@ def check_numbers(report: Report) -> Iterator[Finding]:
     rows: Mapping[str, list[PerImage]] = _by_method(report.per_image)
     pictures = counted(len(report.data.images), "picture")
     yield from settled(_DATA, "data", f"counts and manifests follow from the {pictures}", _data(report, rows))
-    intervals = _same_packages(report)
-    many = sum(len(method.scores) for method in report.methods)
-    told = "" if intervals else "; intervals were left out, for other versions of numpy or scipy drew them"
-    reason = f"means, medians and intervals of {counted(many, 'score')} follow from the per-image scores{told}"
-    yield from settled(_SUMMARY, "scores over images", reason, _summaries(report, rows, intervals))
+    if report.data.detail is None:
+        yield from _over_images(report, rows)
+    else:
+        yield skipped(_SUMMARY, "scores over images", not_listed(report))
     walks = sum(row.walk is not None for row in report.per_image)
     reason = f"scores of {counted(walks, 'map')} agree with what was measured on the walks"
     yield from settled(_WALK, "scores of walks", reason, _walks(report.per_image))
     reason = "the mean SRG of each method is the area between its curves"
     yield from settled(_CURVES, "masking curves", reason, _areas(report))
+
+
+def not_listed(report: Report) -> str:
+    """Why what rests on all images does not follow from those that the report lists."""
+    listed = 0 if report.data.detail is None else report.data.detail.listed
+    return (
+        f"rests on {counted(report.data.count, 'picture')}, of which the report lists {listed:,}: it was not computed "
+        "again; the files in scores/ hold the scores of all"
+    )
+
+
+def _over_images(report: Report, rows: Mapping[str, list[PerImage]]) -> Iterator[Finding]:
+    intervals = _same_packages(report)
+    many = sum(len(method.scores) for method in report.methods)
+    told = "" if intervals else "; intervals were left out, for other versions of numpy or scipy drew them"
+    reason = f"means, medians and intervals of {counted(many, 'score')} follow from the per-image scores{told}"
+    yield from settled(_SUMMARY, "scores over images", reason, _summaries(report, rows, intervals))
 
 
 def close(stated: float | None, found: float | None, tolerance: float) -> bool:
@@ -69,22 +85,25 @@ def _same_packages(report: Report) -> bool:
 def _data(report: Report, rows: Mapping[str, list[PerImage]]) -> Iterator[Finding]:
     data = report.data
     ids = [image.id for image in data.images]
-    if data.count != len(ids):
-        yield failed(_DATA, "data.count", "is not the number of listed pictures", data.count, len(ids))
+    whole = data.detail is None
+    name, stated = ("data.count", data.count) if data.detail is None else ("data.detail.listed", data.detail.listed)
+    if stated != len(ids):
+        yield failed(_DATA, name, "is not the number of listed pictures", stated, len(ids))
     for name, count in Counter(ids).items():
         if count > 1:
             yield failed(_DATA, name, "is listed more than once", 1, count)
     files = {image.id: image.sha256 for image in data.images}
-    if data.manifest_sha256 != _manifest(files):
+    if whole and data.manifest_sha256 != _manifest(files):
         reason = "does not follow from the listed pictures' digests"
         yield failed(_DATA, "data.manifest_sha256", reason, data.manifest_sha256, _manifest(files))
     learned = data.calibration
-    if learned is not None and learned.source == THEMSELVES:
+    if whole and learned is not None and learned.source == THEMSELVES:
         chosen = {name: files[name] for name in choose(sorted(files), MOST)}
         if learned.manifest_sha256 != _manifest(chosen):
             reason = "does not follow from the listed pictures' digests"
             yield failed(_DATA, "data.calibration.manifest_sha256", reason, learned.manifest_sha256, _manifest(chosen))
-    yield from _labels(report)
+    if whole:
+        yield from _labels(report)
     yield from _rows(report, rows, set(ids))
 
 

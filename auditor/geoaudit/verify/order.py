@@ -10,15 +10,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from geoaudit.api import Status
+from geoaudit.audit.drawing import drawn
 from geoaudit.audit.result import MethodResult, Ranking, RankingEntry, Report
+from geoaudit.scoring.adaptive_stopping import is_unread
 from geoaudit.scoring.contenders import Contender
 from geoaudit.scoring.health import Inversion, assess
 from geoaudit.scoring.ranking import rank
 from geoaudit.scoring.separation import EXACT
 from geoaudit.scoring.statistics import Array
-from geoaudit.verify.findings import failed, settled
+from geoaudit.verify.findings import failed, settled, skipped
+from geoaudit.verify.numbers import not_listed
 from geoaudit.verify.result import Finding
 from geoaudit.words import counted
 
@@ -32,24 +36,42 @@ Columns = Mapping[tuple[str, str], Array]
 
 def check_order(report: Report) -> Iterator[Finding]:
     """The metrics' health, then the ranking's order, tiers, ranks and tests."""
+    if report.data.detail is not None:
+        yield skipped(_HEALTH, "metric health", not_listed(report))
+        yield skipped(_RANKING, "ranking", not_listed(report))
+        return
     columns = _columns(report)
     many = counted(len(report.metric_health), "metric")
     yield from settled(_HEALTH, "metric health", f"statuses of {many} follow from the scores", _health(report, columns))
     contenders = [_contender(method, report, columns) for method in report.methods if method.status != "skipped"]
-    made = rank(contenders, report.metric_health, report.run.seed)
+    made = rank(contenders, report.metric_health, report.run.seed, adaptive=report.ranking.adaptive is not None)
     many = counted(len(report.ranking.entries), "method")
     reason = f"order, tiers and ranks of {many} follow from the scores and checks"
     yield from settled(_RANKING, "ranking", reason, _ranking(report.ranking, made, len(report.data.images)))
 
 
 def _columns(report: Report) -> Columns:
-    places = {image.id: i for i, image in enumerate(report.data.images)}
+    places = {name: i for i, name in enumerate(_in_order(report))}
     found: defaultdict[tuple[str, str], Array] = defaultdict(lambda: np.full(len(places), np.nan))
     for row in report.per_image:
         for metric, value in row.scores.items():
             if value is not None and row.image in places:
                 found[row.method, metric][places[row.image]] = value
     return found
+
+
+def _in_order(report: Report) -> list[str]:
+    """Ids of the pictures in the order in which the audit read them."""
+    ids = [image.id for image in report.data.images]
+    return ids if report.ranking.adaptive is None else [ids[i] for i in drawn(ids, report.run.seed)]
+
+
+def _read(method: str, report: Report) -> npt.NDArray[np.bool_] | None:
+    """The pictures on which an adaptive audit spent masked forwards; None in others."""
+    if report.ranking.adaptive is None:
+        return None
+    unread = {row.image for row in report.per_image if row.method == method and is_unread(row.reasons.get("srg"))}
+    return np.array([name not in unread for name in _in_order(report)], dtype=np.bool_)
 
 
 def _health(report: Report, columns: Columns) -> Iterator[Finding]:
@@ -98,6 +120,7 @@ def _contender(method: MethodResult, report: Report, columns: Columns) -> Conten
         warned=tuple(of(Status.WARN, gate=True)),
         inconclusive=tuple(check.id for check in found if check.status == Status.INCONCLUSIVE),
         unchecked=tuple(check.id for check in found if check.status == Status.ERROR),
+        read=_read(method.id, report) if ok else None,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from geoaudit.audit.calibration import THEMSELVES
 from geoaudit.audit.result import Report
-from geoaudit.audit.settings import BUDGETS, Settings
+from geoaudit.audit.settings import BUDGETS, GradientEngine, Settings
 from geoaudit.images.fields import PARSERS
 from geoaudit.images.preprocess import PreprocessOptions
+from geoaudit.model.cores import usable_cores
 from geoaudit.verify.stored import Given
 
 _PICTURE = "image:"
@@ -35,8 +36,10 @@ def rebuilt(
 ) -> Settings:
     """Settings of a re-run that can agree with the report to the last bit.
 
-    Preprocessing is given field by field, as it was resolved then; batch size and memory layout are those that were
-    measured then.  Everything is named that ran then, so that what a budget or a policy added runs too.
+    What an adaptive audit decided is done again, not decided again; on a sample all scores are computed.
+
+    Preprocessing is given field by field, as it was resolved then; engine, batch size and memory layout are those that
+    were chosen then.  Everything is named that ran then, so that what a budget or a policy added runs too.
 
     Args:
         report: the stored report.
@@ -88,8 +91,18 @@ def rebuilt(
         calibration=given.calibration,
         autoencoder=given.autoencoder,
         sample=sample,
+        detail=max(1, len(report.data.images)),
+        adaptive=sample is None and report.ranking.adaptive is not None,
+        stops=None if report.ranking.adaptive is None or sample is not None else _stops(report),
         **_engine(report),
     )
+
+
+def _stops(report: Report) -> dict[str, int]:
+    """Images after which an adaptive audit did not evaluate masked images any more, by method or control."""
+    assert report.ranking.adaptive is not None
+    read = {row.method: row.images for row in report.ranking.adaptive.methods}
+    return {name: images for name, images in read.items() if images < report.data.count}
 
 
 def left_out(report: Report, given: Given, complete: bool) -> set[str]:
@@ -118,9 +131,17 @@ def _preprocess(report: Report) -> PreprocessOptions:
 
 
 def _engine(report: Report) -> Mapping[str, Any]:
-    """Batch size and memory layout; empty where the report, or an audit without gradients, has none."""
+    """Engine, batch size, memory layout, and threads where there are as many.
+
+    They are empty where the report, or an audit without gradients, has none.
+
+    Reports of versions that had torch alone do not name the engine.
+    """
     layout, size = report.run.engine.get("memory_layout"), report.run.engine.get("batch_size")
+    name, threads = report.run.engine.get("gradients", "torch"), report.run.engine.get("threads")
     return {
+        "gradient_engine": name if layout is not None and name in get_args(GradientEngine) else None,
         "channels_last": None if layout is None else layout == "channels-last",
         "batch_size": size if isinstance(size, int) and size > 0 else None,
+        "threads": threads if isinstance(threads, int) and 0 < threads <= usable_cores() else None,
     }

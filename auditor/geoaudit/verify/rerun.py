@@ -18,6 +18,7 @@ from geoaudit.audit.maps import MapWriter
 from geoaudit.audit.observer import Observer
 from geoaudit.audit.result import Report
 from geoaudit.errors import GeoauditError
+from geoaudit.scoring.adaptive_stopping import is_unread
 from geoaudit.verify.comparison import MAP_TIMES, Comparison
 from geoaudit.verify.findings import failed, passed, skipped, some
 from geoaudit.verify.maps import map_of
@@ -92,7 +93,7 @@ class Repeat:
         """Whether methods that learn can learn from the same pictures again."""
         learned = self.report.data.calibration
         own = learned is None or learned.source == THEMSELVES
-        return not own or len(self.pictures) == len(self.report.data.images)
+        return not own or len(self.pictures) == self.report.data.count
 
     def _compared(self, made: Report, maps: Path) -> Iterator[Finding]:
         pictures = counted(len(self.sample), "picture")
@@ -149,9 +150,14 @@ class Repeat:
         images = set(self.sample)
         stored, found = scores(self.report, images), scores(made, images)
         left = self._left | {f"inverted:{name}" for name in self._left}
+        unspent = {
+            (row.image, row.method, metric)
+            for row in self.report.per_image for metric, reason in row.reasons.items() if is_unread(reason)
+        }  # fmt: skip
         places = [
             place for place in stored
-            if place[1] not in left and not (place[2] in _TEXTS_FROM_ELSEWHERE and found.get(place) is None)
+            if place[1] not in left and place not in unspent
+            and not (place[2] in _TEXTS_FROM_ELSEWHERE and found.get(place) is None)
         ]  # fmt: skip
         self.comparison.leaves(stored, found, places)
         alike = self.report.run.packages == made.run.packages

@@ -93,7 +93,7 @@ def _checked(
     if unable is not None:
         nothing = Sample(chosen="none", seed=None, images=[], of=len(report.data.images))
         return [*findings, skipped(COMPLETED, "re-run", unable)], Rerun(), nothing
-    whole = sample.chosen == "all" and not given.skip and len(sample.images) == len(report.data.images)
+    whole = sample.chosen == "all" and not given.skip and len(sample.images) == report.data.count
     repeat = Repeat(report, stored.maps, given, pictures.unchanged, sample.images, whole, wanted.tolerance).run(tell)
     return [*findings, *repeat.findings], repeat, sample
 

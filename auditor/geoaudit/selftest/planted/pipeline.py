@@ -13,7 +13,9 @@ import torch
 
 from geoaudit.audit.assemble import Facts
 from geoaudit.audit.examine import Examination
+from geoaudit.audit.executor import LocalExecutor
 from geoaudit.audit.inputs import Inputs, gather
+from geoaudit.audit.make import Bench
 from geoaudit.audit.maps import MapWriter
 from geoaudit.audit.observer import Silent
 from geoaudit.audit.opening import Engines, uncertified
@@ -88,7 +90,8 @@ def _audit(subject: Subject, conditions: Conditions, folder: Path) -> Outcome:
     )  # fmt: skip
     parity = _certificate(engines, inputs, settings)
     with MapWriter(folder / "maps") as writer:
-        work = Work(settings, plan, inputs, probe, writer, Silent(), _IDLE, thumbnails=True)
+        executor = LocalExecutor(Bench(settings, plan, probe, pictures=True), inputs)
+        work = Work(settings, plan, inputs, executor, writer, Silent(), _IDLE, thumbnails=True)
         sample = work.run()
         with np.load(writer.keep()) as archive:
             arrays = {name: archive[name] for name in archive.files}

@@ -65,9 +65,12 @@ def build(images: Images, embedded: Collection[str], pages: Sequence[Sequence[Im
     page_of = {image.id: page for page, held in enumerate(pages, 1) for image in held}
     shown = images.images[:MOST_ROWS]
     rows = tuple(_row(images, image, _href(images, image, embedded, page_of)) for image in shown)
-    caption = "Audited images"
-    if len(shown) < len(images.images):
-        caption = f"The first {count(len(shown))} of {count(len(images.images))} audited images"
+    caption, listed = "Audited images", len(images.images)
+    if listed < images.audited:
+        caption = f"{count(listed)} of {count(images.audited)} audited images, drawn by class"
+    if len(shown) < listed:
+        kind = "listed" if listed < images.audited else "audited"
+        caption = f"The first {count(len(shown))} of {count(listed)} {kind} images"
     return ImageTable(caption, COLUMNS, rows, _predicted(images, shown), _statuses(rows))
 
 

@@ -20,7 +20,8 @@ class Images:
     """The images of a report and what belongs to each.
 
     Attributes:
-        images: all of them, in the report's order; the first has number 1.
+        images: all that the report lists, in its order; the first has number 1.
+        audited: how many were audited.
         numbers: image id to number.
         methods: those with maps to show: ranked ones first, then controls; without inverted controls and without
             methods that were not applicable.
@@ -32,6 +33,7 @@ class Images:
     """
 
     images: tuple[ImageInfo, ...]
+    audited: int
     numbers: dict[str, int]
     methods: tuple[MethodResult, ...]
     rows: dict[str, dict[str, PerImage]]
@@ -60,6 +62,7 @@ def gather(report: Report) -> Images:
                 found.setdefault(row.image, []).append(value)
     return Images(
         images=tuple(report.data.images),
+        audited=report.data.count,
         numbers={image.id: place for place, image in enumerate(report.data.images, 1)},
         methods=methods,
         rows=rows,
