@@ -16,8 +16,8 @@ type: ## mypy, strict
 test: ## all tests
 	pytest
 
-bench: ## side by side with peers; slow, prints figures, never part of the tests
-	@set -e; for script in $$(grep -l __main__ tests/benchmarks/*.py | grep -v -e moons -e methods); do echo "== $$script"; python "$$script"; done
+bench: ## beside captum, saliency, Quantus and bare loops: table, README, pictures; 25 minutes
+	python tests/benchmarks/bench.py --write-readme
 
 matrix: ## export and convert some ninety classifiers; hours; prints a table, writes matrix.json
 	python tests/matrix/matrix.py

@@ -16,6 +16,7 @@ PLACES = {
     "README.md#writing-a-plugin": "adding-a-plugin.md#a-package-of-your-own",
     "CONTRIBUTING.md": "adding-a-plugin.md",
     "CHANGELOG.md": "changelog.md",
+    "docs/pages/performance.md": "performance.md",
     "reports/geoaudit_reports/schema/report-v1.json": "schemas/report.md",
 }
 """Where the site says what a link of the repository points at; other files are named instead of linked."""

@@ -12,18 +12,15 @@ from typing import Any
 
 from geoaudit.api import Problems
 from geoaudit.audit.groups import groups
-from geoaudit.audit.inputs import gather
 from geoaudit.audit.observer import Silent
+from geoaudit.audit.opening import open_model
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.audit.settings import BUDGETS, Settings
-from geoaudit.demo import make_demo
-from geoaudit.images.preprocess import resolve
-from geoaudit.model import artifact as artifacts
-from geoaudit.model import head as heads
+from geoaudit.demo import MODEL, make_demo
 from geoaudit.model.artifact import Artifact
 from geoaudit.model.explain import Space
 from geoaudit.model.head import Head
-from geoaudit.model.normalise import Normalised, normalise
+from geoaudit.model.normalise import Normalised
 from geoaudit.model.runtime import Runtime
 from geoaudit.model.twin import Twin
 
@@ -54,31 +51,40 @@ class Opened:
 
 
 @contextmanager
-def opened_demo(limit: int | None = None, space: Space = "logit") -> Iterator[Opened]:
-    """EfficientNet-Lite0 on the demo's photographs, in a temporary folder.
+def opened_demo(limit: int | None = None, space: Space = "logit", folder: Path | None = None) -> Iterator[Opened]:
+    """EfficientNet-Lite0 on the demo's photographs.
 
     Args:
         limit: largest number of photographs; None for all 8, which make one group.
         space: the explained scalar.
+        folder: where `make_demo` has written both; None: a temporary folder.
     """
-    with TemporaryDirectory(prefix="geoaudit-bench-") as folder:
-        model, images = make_demo(Path(folder))
+    with demo_folder(folder) as (model, images):
         yield _open(Settings(model=model, images=images, limit=limit, explain=space))
 
 
+@contextmanager
+def demo_folder(folder: Path | None) -> Iterator[tuple[Path, Path]]:
+    """The model and the photographs: those in `folder`, or made in a temporary one."""
+    if folder is not None:
+        yield folder / "model" / MODEL, folder / "images"
+        return
+    with TemporaryDirectory(prefix="geoaudit-bench-") as name:
+        yield make_demo(Path(name))
+
+
 def _open(settings: Settings) -> Opened:
-    artifact = artifacts.load(settings.model)
-    head = heads.find(artifact)
-    preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
-    runtime = Runtime(artifact, head, settings.device)
-    inputs = gather(settings, artifact, runtime, preprocessing, Silent())
-    head = runtime.head
-    normalised = normalise(artifact.proto, head)
-    twin = Twin(normalised, head, settings.device)
-    quadrature = BUDGETS[settings.budget].quadrature
-    probe = ModelProbe(runtime, twin, settings.explain, head.tail, quadrature, settings.seed)
+    engines, inputs = open_model(settings, Silent())
+    assert engines.twin is not None  # the audit is not gradient-free
+    probe = ModelProbe(
+        engines.runtime, engines.twin, settings.explain, engines.head.tail, BUDGETS[settings.budget].quadrature,
+        settings.seed,
+    )  # fmt: skip
     problems, _ = next(groups(inputs, settings, probe))
-    return Opened(settings, artifact, head, normalised, runtime, twin, probe, problems)
+    return Opened(
+        settings, engines.artifact, engines.head, engines.twin.normalised, engines.runtime, engines.twin, probe,
+        problems,
+    )  # fmt: skip
 
 
 def write_json(path: Path | None, result: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""Pixel flipping of the package Quantus, asked the way its users ask it.
+"""Quantus, asked the way its users ask it.
 
-Its release 0.6 takes only steps whose number of elements divides height times width, though it flips the elements of
-all channels; at 224 x 224 that leaves no way to make 32 steps.  A subclass leaves out this one check, at the place that
-the package provides for it.  Its area under the curve calls a function that numpy 2.4 has removed: the curves are asked
-for, not the area.  The package is not changed.
+Its release 0.6 takes only steps of pixel flipping whose number of elements divides height times width, though it flips
+the elements of all channels; at 224 x 224 that leaves no way to make 32 steps.  A subclass leaves out this one check,
+at the place that the package provides for it.  Its area under the curve calls a function that numpy 2.4 has removed:
+the curves are asked for, not the area.  The package is not changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from opening import Opened
 
 MISSING = (
     "Quantus is not installed, and nothing was compared with it.  It is no dependency: pip install quantus into a "
@@ -20,14 +19,25 @@ MISSING = (
 )
 
 
-def flipping(demo: Opened, module: Any, maps: npt.NDArray[Any], steps: int) -> npt.NDArray[Any]:
-    """Probabilities of the targets, shape (n, steps), all photographs in one batch.
+def flip(
+    module: Any,
+    x: npt.NDArray[Any],
+    targets: npt.NDArray[np.int64],
+    maps: npt.NDArray[Any],
+    steps: int,
+    baseline: str = "black",
+    batch: int = 64,
+) -> npt.NDArray[Any]:
+    """Probabilities of the targets, shape (n, steps), the elements of largest value first.
 
     Args:
-        demo: the photographs.
         module: the torch network.
+        x: the photographs, float32, shape (n, *shape).
+        targets: their classes, int64, shape (n,).
         maps: one a photograph, shape (n, *shape).
         steps: masked images for each photograph.
+        baseline: what stands for removed elements.
+        batch: photographs at a time; 64 is the package's own.
 
     Raises:
         SystemExit: the package is not installed.
@@ -43,11 +53,9 @@ def flipping(demo: Opened, module: Any, maps: npt.NDArray[Any], steps: int) -> n
         def custom_preprocess(self, x_batch: Any, **kwargs: Any) -> None:
             """Nothing is checked."""
 
-    problems = demo.problems
-    elements = -(-problems.x[0].size // steps)
-    metric = Stepwise(features_in_step=elements, disable_warnings=True)
+    metric = Stepwise(features_in_step=-(-x[0].size // steps), perturb_baseline=baseline, disable_warnings=True)
     curves = metric(
-        model=module.eval(), x_batch=problems.x.copy(), y_batch=problems.targets, a_batch=maps.copy(), softmax=True,
-        device="cpu",
+        model=module.eval(), x_batch=x.copy(), y_batch=targets, a_batch=maps.copy(), softmax=True, device="cpu",
+        batch_size=batch,
     )  # fmt: skip
     return np.asarray(curves)

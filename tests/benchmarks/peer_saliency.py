@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from opening import Opened
+
+from geoaudit.api import Problems
 
 Gradients = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 
-def guided_maps(demo: Opened, module: Any | None, steps: int, fraction: float) -> npt.NDArray[Any]:
-    """The maps of all photographs, one after another, shape (n, *shape).
+def guided_maps(problems: Problems, module: Any, steps: int, fraction: float) -> npt.NDArray[Any]:
+    """The maps of the photographs, one after another, shape (n, *shape).
 
     Args:
-        demo: the photographs.
-        module: the torch network that gives the gradients; None: geoaudit's converted graph.
+        problems: the photographs.
+        module: the torch network that gives the gradients.
         steps, fraction: of the walk, which has no bound.
 
     Raises:
@@ -35,9 +36,9 @@ def guided_maps(demo: Opened, module: Any | None, steps: int, fraction: float) -
         raise SystemExit("peers.py needs the package saliency: pip install saliency") from None
     method, key = guided_ig.GuidedIG(), guided_ig.INPUT_OUTPUT_GRADIENTS
     maps = []
-    with _older_numpy(guided_ig):
-        for i in range(len(demo.problems)):
-            gradients = _gradients(demo, module, int(demo.problems.targets[i]))
+    with older_numpy(guided_ig):
+        for i in range(len(problems)):
+            gradients = torch_gradients(module, int(problems.targets[i]))
 
             def call(
                 batch: npt.NDArray[Any], call_model_args: Any, expected_keys: Any, g: Gradients = gradients
@@ -45,17 +46,15 @@ def guided_maps(demo: Opened, module: Any | None, steps: int, fraction: float) -
                 return {key: g(batch)}
 
             made = method.GetMask(
-                demo.problems.x[i], call, x_baseline=demo.problems.baseline[i], x_steps=steps, fraction=fraction,
+                problems.x[i], call, x_baseline=problems.baseline[i], x_steps=steps, fraction=fraction,
                 max_dist=1.0,
             )  # fmt: skip
             maps.append(made)
     return np.stack(maps)
 
 
-def _gradients(demo: Opened, module: Any | None, target: int) -> Gradients:
-    if module is None:
-        targets = np.array([target])
-        return lambda batch: demo.twin.value_and_gradient(batch.astype(np.float32), targets, "logit")[1]
+def torch_gradients(module: Any, target: int) -> Gradients:
+    """What the package asks for: gradients of the target's logit at a batch of points, float32."""
     import torch
 
     def bare(batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -68,7 +67,7 @@ def _gradients(demo: Opened, module: Any | None, target: int) -> Gradients:
 
 
 @contextmanager
-def _older_numpy(module: Any) -> Iterator[None]:
+def older_numpy(module: Any) -> Iterator[None]:
     """Within this context `module` sees `numpy.quantile` with the argument `interpolation`."""
     own = module.np
 

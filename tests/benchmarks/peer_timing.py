@@ -1,4 +1,4 @@
-"""Seconds of a run, and how far its maps are from being complete."""
+"""Seconds of a run, how far its maps are from being complete, and whether two tools' maps point the same way."""
 
 from __future__ import annotations
 
@@ -33,3 +33,10 @@ def misses(values: npt.NDArray[Any], problems: Problems) -> npt.NDArray[np.float
     sums = values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
     errors: npt.NDArray[np.float64] = np.abs(sums - problems.delta_f) / np.abs(problems.delta_f)
     return errors
+
+
+def alike(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """The median over photographs of the cosine of two maps, in [-1, 1]."""
+    left, right = (m.reshape(len(m), -1).astype(np.float64) for m in (a, b))
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return float(np.median((left * right).sum(axis=1) / norms))

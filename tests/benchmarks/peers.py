@@ -1,180 +1,205 @@
-"""Guided IG against PAIR's saliency, integrated gradients against captum: seconds for the same error.
+"""Integrated gradients against captum, Guided IG against PAIR's saliency: seconds for the same error.
 
-    pip install saliency
-    python tests/benchmarks/peers.py [--photographs N] [--steps N] [--json FILE]
+    pip install captum saliency
+    python tests/benchmarks/peers.py [--only line|guided] [--photographs N] [--steps N] [--rounds N] [--quick]
 
-Needs the extra `dev` and, for the first half, the package `saliency` (0.2.1; nothing else of geoaudit does).  Both
-halves run in one process on the demo's model and photographs, all photographs together where the tool takes them
-together.  Takes about a quarter of an hour on two idle processor cores.  Exit code 1 where geoaudit misses one of its
-three requirements.
+Both halves run in one process on the demo's model and photographs, all photographs together where the tool takes them
+together; the medians over interleaved rounds count.
 
 Guided IG, unbounded, a quarter of the features at a time, 200 steps.  `saliency` takes one photograph at a time; it
-gets its gradients from a bare torch loop over the original network and, in a second measurement, from geoaudit's own
-converted graph; the faster of the two counts.  geoaudit walks the same 200 steps with the same left sum: at least 1.8
-times as fast.  Then the cheapest of its own settings (`RUNGS`, in the order of their cost) whose completeness error is
-no larger than the peer's at 200 steps, neither on the worst photograph nor on the median one: at least 3.5 times.
+gets its gradients from a bare torch loop over the original network, over onnxruntime's file converted by onnx2torch,
+and over geoaudit's own converted graph; the fastest of the three in a short trial runs the whole.  geoaudit walks the
+same 200 steps with the same left sum: at least 1.8 times as fast.  Then the cheapest of its own settings (`RUNGS`, in
+the order of their cost) whose completeness error is no larger than the peer's at 200 steps, neither on the worst
+photograph nor on the median one: at least 3.5 times.
 
-Integrated gradients: geoaudit to an error bar of 3 % on every photograph; captum (Gauss-Legendre, its default, on the
-original network, its `internal_batch_size` the fastest of several) with the first number of nodes of a ladder whose
-completeness error is at most 3 % on the worst photograph.  A completeness error may be small by chance and is never
-larger than what the error bar allows for, so the comparison is in captum's favour.  At least 3 times as fast.
+Integrated gradients: geoaudit to an error bar of 3 % on every photograph; captum with the first number of nodes of a
+ladder whose completeness error is at most 3 % on the worst photograph, by the cheapest of its rules, on the faster of
+two networks, with its `internal_batch_size` the fastest of several.  A completeness error may be small by chance and
+is never larger than what the error bar allows for, so the comparison is in captum's favour.  At least 3 times as fast.
+
+The maps are compared, too: what does not point the same way (`ALIKE`) is not the same work.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from bare import converted
+from bench_rows import Row, section_result
 from opening import Opened, opened_demo, write_json
-from peer_captum import CaptumLine
+from peer_captum import BATCHES, RULES, CaptumLine, Rule
 from peer_saliency import guided_maps
-from peer_timing import Timed, misses, timed
-from rich.console import Console
-from rich.table import Table
+from peer_timing import Timed, alike, misses, timed
+from printing import show
 
-from geoaudit.api import Attributions
 from geoaudit.demo import network
 from geoaudit_plugins.methods.guided_ig import GuidedIG, GuidedIGParameters
 from geoaudit_plugins.methods.integrated_gradients import IntegratedGradients
 
 STEPS, FRACTION = 200, 0.25
-RUNGS = ((20, "trapezoid"), (30, "trapezoid"), (40, "trapezoid"), (30, "refined"), (60, "trapezoid"),
-         (100, "trapezoid"), (60, "refined"), (200, "trapezoid"))  # fmt: skip
+RUNGS = ((10, "trapezoid"), (20, "trapezoid"), (30, "trapezoid"), (40, "trapezoid"), (30, "refined"),
+         (60, "trapezoid"), (100, "trapezoid"), (60, "refined"), (200, "trapezoid"))  # fmt: skip
 """Steps and rule of Guided IG, cheapest first; "refined" at least doubles the gradients of the steps."""
-LADDER = (50, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+LADDER = (32, 50, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """captum's numbers of nodes."""
 TOLERANCE = 0.03
+ALIKE, SHORT = 0.95, 2
+"""Least median cosine of the two tools' maps.
+
+Guided walks are compared after two steps: after one they are the same to the last digit, after five a rounding has
+turned a choice and the maps have nothing in common, with either tool's gradients.
+"""
 SAME_STEPS, SAME_ERROR, SAME_BAR = 1.8, 3.5, 3.0
 
-
-@dataclass(frozen=True)
-class Measured:
-    """One tool with one setting on all photographs; errors are shares of |delta f|."""
-
-    tool: str
-    setting: str
-    seconds: float
-    worst_error: float
-    median_error: float
-
-    @classmethod
-    def of(cls, tool: str, setting: str, run: Timed, demo: Opened) -> Measured:
-        """A timed run with its maps' completeness errors; seconds for one photograph."""
-        errors = misses(run.values, demo.problems)
-        seconds = run.seconds / len(demo.problems)
-        return cls(tool, setting, seconds, float(errors.max()), float(median(errors.tolist())))
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A required ratio of seconds; None: the peer or geoaudit never reached the error."""
-
-    name: str
-    ratio: float | None
-    required: float
-
-    @property
-    def met(self) -> bool:
-        """Whether it was reached."""
-        return self.ratio is not None and self.ratio >= self.required
+Maps = npt.NDArray[Any]
 
 
 def main() -> int:
-    """Print both tables, write the JSON, and say whether the requirements are met."""
+    """Print the rows, write the JSON, and say whether the requirements are met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--photographs", type=int, default=8, metavar="N", help="the first N of 8; 8")
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"of Guided IG; {STEPS}")
-    parser.add_argument("--most", type=int, default=LADDER[-1], metavar="N", help=f"nodes for captum; {LADDER[-1]}")
+    parser.add_argument("--only", choices=("line", "guided"), help="one half")
+    parser.add_argument("--photographs", type=int, metavar="N", help="the first N of 8; 8, or 2 with --quick")
+    parser.add_argument("--steps", type=int, metavar="N", help=f"of Guided IG; {STEPS}, or 40 with --quick")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="of both tools; 1")
+    parser.add_argument("--quick", action="store_true", help="two photographs and 40 steps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    parser.add_argument("--demo", type=Path, metavar="DIR", help="where the demo's model and photographs lie already")
     options = parser.parse_args()
-    with opened_demo(options.photographs) as demo:
+    count, steps = options.photographs or (2 if options.quick else 8), options.steps or (40 if options.quick else STEPS)
+    rows: list[Row] = []
+    figures: dict[str, Any] = {"photographs": count, "rounds": options.rounds}
+    with opened_demo(count, folder=options.demo) as demo:
         demo.twin.value_and_gradient(demo.problems.x, demo.problems.targets, "logit")  # settles, warms
-        original = network()
-        guided, guided_verdicts = _guided(demo, original, options.steps)
-        line, line_verdict = _line(demo, original, options.most)
-    verdicts = [*guided_verdicts, line_verdict]
-    out = Console(width=120) if not sys.stdout.isatty() else Console()
-    out.print(_table("Guided IG", guided))
-    out.print(_table("Integrated gradients", line))
-    for verdict in verdicts:
-        ratio = "never reached" if verdict.ratio is None else f"{verdict.ratio:.2f} times as fast"
-        out.print(f"{'met   ' if verdict.met else 'MISSED'}  {verdict.name}: {ratio}, required {verdict.required:g}")
-    write_json(
-        options.json,
-        {
-            "measured": [asdict(row) for row in (*guided, *line)],
-            "requirements": [{**asdict(verdict), "met": verdict.met} for verdict in verdicts],
-        },
+        networks = {"original network": network(), "stock conversion": converted(demo.settings.model)}
+        if options.only != "guided":
+            made, figures["line"] = line(demo, networks, options.rounds, (16,) if options.quick else BATCHES)
+            rows += made
+        if options.only != "line":
+            made, figures["guided"] = guided(demo, networks, steps, options.rounds)
+            rows += made
+    show("Against captum and saliency", rows)
+    write_json(options.json, section_result(rows, **figures))
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+def line(
+    demo: Opened, networks: dict[str, Any], rounds: int, batches: tuple[int, ...]
+) -> tuple[list[Row], dict[str, Any]]:
+    """geoaudit to its error bar, and captum with the fewest nodes that reach it."""
+    bars: list[float] = []
+
+    def own() -> Maps:
+        made = IntegratedGradients().attribute(demo.problems, demo.probe)
+        bars[:] = [record.error_bar for record in made.records if record is not None]
+        return made.values
+
+    first = timed(own)
+    lines = {name: CaptumLine(module, demo.problems, batches) for name, module in networks.items()}
+    name, captum = min(lines.items(), key=lambda item: item[1].seconds)
+    found = _cheapest(captum, demo)
+    what = f"integrated gradients to {100 * TOLERANCE:.0f} %"
+    if found is None or max(bars) > TOLERANCE:
+        why = f"captum needs more than {LADDER[-1]} nodes" if found is None else "geoaudit missed the error bar"
+        return [Row("integrated gradients", what, first.seconds, None, "s", None, SAME_BAR, note=why)], {}
+    nodes, rule = found
+    ours, theirs = _rounds((own, lambda: captum.maps(nodes, rule)), rounds)
+    cosine = alike(ours.values, theirs.values)
+    _require_alike("line", cosine)
+    worst = float(misses(theirs.values, demo.problems).max())
+    note = (
+        f"captum: {nodes} nodes ({rule}), {captum.batch} at once, {name}, worst completeness error {100 * worst:.1f} %;"
+        f" geoaudit: worst error bar {100 * max(bars):.1f} %; cosine of the maps {cosine:.3f}"
     )
-    return 0 if all(verdict.met for verdict in verdicts) else 1
+    rows = [_per_photograph("integrated gradients", what, ours, theirs, demo, SAME_BAR, note)]
+    return rows, {"nodes": nodes, "rule": rule, "batch": captum.batch, "network": name, "error_bars": bars}
 
 
-def _guided(demo: Opened, original: Any, steps: int) -> tuple[list[Measured], list[Verdict]]:
-    """The peer twice, geoaudit at the same steps, and geoaudit's rungs up to the peer's error."""
-    rows = []
-    for name, module in (("original network", original), ("geoaudit's graph", None)):
-        run = timed(lambda m=module: guided_maps(demo, m, steps, FRACTION))
-        rows.append(Measured.of("saliency", f"{steps} steps, {name}", run, demo))
-    peer = min(rows, key=lambda row: row.seconds)
-    same = _walked(demo, steps, "left")
-    rows.append(same)
-    reached = None
-    for rung, rule in RUNGS:
-        if rung > steps:
-            continue
-        rows.append(_walked(demo, rung, rule))
-        if rows[-1].worst_error <= peer.worst_error and rows[-1].median_error <= peer.median_error:
-            reached = rows[-1]
-            break
-    return rows, [
-        Verdict(f"Guided IG, {steps} steps", peer.seconds / same.seconds, SAME_STEPS),
-        Verdict("Guided IG to the same error", None if reached is None else peer.seconds / reached.seconds, SAME_ERROR),
-    ]
+def _cheapest(captum: CaptumLine, demo: Opened) -> tuple[int, Rule] | None:
+    """The fewest nodes, and the rule, whose worst completeness error is within the tolerance; None: too many."""
+    best: tuple[int, Rule] | None = None
+    order = list(range(len(demo.problems)))
+    for rule in RULES:
+        for nodes in LADDER:
+            if best is not None and nodes >= best[0]:
+                break
+            failed = next((i for i in order if not _within(captum, demo, nodes, rule, i)), None)
+            if failed is None:
+                best = (nodes, rule)
+                break
+            order.remove(failed)
+            order.insert(0, failed)  # the hard ones first: one miss is enough
+    return best
 
 
-def _walked(demo: Opened, steps: int, rule: str) -> Measured:
+def _within(captum: CaptumLine, demo: Opened, nodes: int, rule: Rule, photograph: int) -> bool:
+    made = captum.maps(nodes, rule, slice(photograph, photograph + 1))
+    return bool(misses(made, demo.problems.select([photograph]))[0] <= TOLERANCE)
+
+
+def guided(demo: Opened, networks: dict[str, Any], steps: int, rounds: int) -> tuple[list[Row], dict[str, Any]]:
+    """The peer on its fastest network, geoaudit at the same steps, and its rungs up to the peer's error."""
+    trials = {**networks, "geoaudit's graph": demo.twin.copied_module()}
+    one = demo.problems.select([0])
+    tried = {name: timed(lambda m=module: guided_maps(one, m, 10, FRACTION)).seconds for name, module in trials.items()}
+    name = min(tried, key=lambda key: tried[key])
+    fastest = trials[name]
+    same, peer = _rounds(
+        (lambda: _walked(demo, steps, "left"), lambda: guided_maps(demo.problems, fastest, steps, FRACTION)),
+        rounds,
+    )
+    cosine = alike(_walked(demo, SHORT, "left"), guided_maps(demo.problems, fastest, SHORT, FRACTION))
+    _require_alike("guided", cosine)
+    theirs = misses(peer.values, demo.problems)
+    told = f"worst completeness error {100 * theirs.max():.0f} %, median {100 * median(theirs.tolist()):.0f} %"
+    note = f"saliency: {name}; {told}; cosine of the maps {cosine:.3f} after {SHORT} steps"
+    title = "guided IG"
+    rows = [_per_photograph(title, f"{title}, {steps} steps", same, peer, demo, SAME_STEPS, note)]
+    rung = next((r for r in RUNGS if r[0] <= steps and _no_worse(_walked(demo, *r), theirs, demo)), None)
+    if rung is None:
+        rows.append(Row(title, f"{title} to the same error", None, None, "s", None, SAME_ERROR, note="never reached"))
+    else:
+        (ours,) = _rounds((lambda: _walked(demo, *rung),), rounds)
+        own = misses(ours.values, demo.problems)
+        note = f"saliency: {told}; geoaudit: {rung[0]} steps, {rung[1]}, worst {100 * own.max():.0f} %"
+        rows.append(_per_photograph(title, f"{title} to the same error", ours, peer, demo, SAME_ERROR, note))
+    return rows, {"trial_seconds": tried, "steps": steps, "rung": rung}
+
+
+def _walked(demo: Opened, steps: int, rule: str) -> Maps:
     method = GuidedIG(GuidedIGParameters(steps=steps, fraction=FRACTION, max_dist=1.0, rule=rule))  # type: ignore[arg-type]
-    run = timed(lambda: method.attribute(demo.problems, demo.probe).values)
-    return Measured.of("geoaudit", f"{steps} steps, {rule}", run, demo)
+    return method.attribute(demo.problems, demo.probe).values
 
 
-def _line(demo: Opened, original: Any, most: int) -> tuple[list[Measured], Verdict]:
-    """geoaudit to its error bar, and captum up the ladder."""
-    made: list[Attributions] = []
-
-    def attribute() -> Any:
-        made.append(IntegratedGradients().attribute(demo.problems, demo.probe))
-        return made[0].values
-
-    run = timed(attribute)
-    bars = [record.error_bar for record in made[0].records if record is not None]
-    rows = [Measured.of("geoaudit", f"error bar {100 * max(bars):.1f} % at worst", run, demo)]
-    captum = CaptumLine(original, demo.problems)
-    reached = None
-    for nodes in LADDER:
-        if nodes > most:
-            break
-        peer = timed(lambda n=nodes: captum.maps(n))
-        rows.append(Measured.of("captum", f"{nodes} nodes, {captum.batch} at once", peer, demo))
-        if rows[-1].worst_error <= TOLERANCE:
-            reached = rows[-1]
-            break
-    ratio = None if reached is None or max(bars) > TOLERANCE else reached.seconds / rows[0].seconds
-    return rows, Verdict(f"integrated gradients to {100 * TOLERANCE:.0f} %", ratio, SAME_BAR)
+def _no_worse(values: Maps, theirs: Maps, demo: Opened) -> bool:
+    own = misses(values, demo.problems)
+    return bool(own.max() <= theirs.max() and np.median(own) <= np.median(theirs))
 
 
-def _table(title: str, rows: list[Measured]) -> Table:
-    table = Table(title=title)
-    for name in ("tool", "setting", "s a photograph", "worst completeness error", "median"):
-        table.add_column(name, justify="left" if name in ("tool", "setting") else "right")
-    for row in rows:
-        errors = (f"{100 * error:.1f} %" for error in (row.worst_error, row.median_error))
-        table.add_row(row.tool, row.setting, f"{row.seconds:.2f}", *errors)
-    return table
+def _rounds(runs: tuple[Callable[[], Maps], ...], rounds: int) -> list[Timed]:
+    """Each run's maps, and the median of its seconds over interleaved rounds."""
+    made = [[timed(run) for run in runs] for _ in range(rounds)]
+    return [Timed(column[0].values, median(t.seconds for t in column)) for column in zip(*made, strict=True)]
+
+
+def _per_photograph(
+    section: str, name: str, ours: Timed, theirs: Timed, demo: Opened, required: float, note: str
+) -> Row:
+    n = len(demo.problems)
+    ratio = theirs.seconds / ours.seconds
+    return Row(section, name, ours.seconds / n, theirs.seconds / n, "s", ratio, required, note=note)
+
+
+def _require_alike(half: str, cosine: float) -> None:
+    if cosine < ALIKE:
+        raise SystemExit(f"{half}: the median cosine of the maps is {cosine:.2f}: this is not the same work")
 
 
 if __name__ == "__main__":
