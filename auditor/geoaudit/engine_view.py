@@ -28,8 +28,8 @@ def show_engines(trials: Sequence[EngineTrial], out: Console) -> None:
         if trial.batch_size is None:
             out.print(f"{trial.engine}: {trial.reason}", markup=False)
     out.print(
-        "ms: value and gradient of one image.  differs: the median picture's gradient from torch's on contiguous "
-        "tensors, relative.  stable: the same bits whatever stands beside an image in its batch.",
+        "ms: value and gradient of one image.  differs: the gradient, in the lower quartile of pictures, from torch's "
+        "on contiguous tensors, relative.  stable: the same bits whatever stands beside an image in its batch.",
         markup=False,
     )
     out.print()

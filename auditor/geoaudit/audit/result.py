@@ -38,8 +38,8 @@ class EngineTrial(Record):
     threads: int | None
     milliseconds: float | None = Field(description="an image, value and gradient; null where it was not timed")
     difference: float | None = Field(
-        description="relative L2 difference of the median picture's gradient from torch's on contiguous float32 "
-        "tensors; null where it was not compared"
+        description="lower quartile, over pictures, of the gradient's relative L2 difference from torch's on "
+        "contiguous float32 tensors; null where it was not compared"
     )
     allowed: float | None = Field(description="the largest difference that would have been accepted")
     stable: bool | None = Field(description="an image's numbers were the same bits among other images")

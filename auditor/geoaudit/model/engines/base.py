@@ -43,8 +43,8 @@ class Trial:
         batch_size: images evaluated together; None where nothing was evaluated.
         threads: processor threads; None where nothing was evaluated.
         milliseconds: an image, value and gradient; None where it was not timed.
-        difference: relative L2 difference of the median picture's gradient from torch's on contiguous float32
-            tensors; None where it was not compared.
+        difference: lower quartile, over pictures, of the gradient's relative L2 difference from torch's on
+            contiguous float32 tensors; None where it was not compared.
         allowed: the largest difference that would have been accepted.
         stable: an image's numbers were the same bits among other images; None where it was not compared.
         memory_bytes: what the batch needs besides the weights, estimated; None where it is not known.
