@@ -1,4 +1,4 @@
-"""Recordings are used only where they give the bits of a plain run; host memory is used again without mixing up."""
+"""Recordings are used only where they give the bits of a plain run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from geoaudit.model.captured import Captured
-from geoaudit.model.cuda import Staging, graphed
-
-CPU = torch.device("cpu")
 
 
 def plain(inputs: Any) -> Any:
@@ -79,41 +75,3 @@ def test_a_recording_that_breaks_later_is_given_up() -> None:
     broken.append(True)
     assert np.array_equal(work(points(2))[0], points(2) * 3 + 1)
     assert work.note == "it runs without CUDA graphs: device lost."
-
-
-def test_staging_brings_back_what_was_sent_in_memory_of_its_own() -> None:
-    staging = Staging(CPU)
-    first = staging.upload(points(1))
-    (back,) = staging.download(first)
-    copy = back.copy()
-    second = staging.upload(points(2))
-    staging.download(second)
-    assert np.array_equal(back, copy) and np.array_equal(first.numpy(), points(1))
-    target = torch.empty(3, 2)
-    assert staging.upload(points(3)[::-1], into=target) is target
-    assert np.array_equal(target.numpy(), points(3)[::-1])
-
-
-def squares(x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return (x**2).sum(dim=1) + targets, 2 * x
-
-
-def replays(evaluate: Any, x: torch.Tensor, targets: torch.Tensor) -> Any:
-    """What a CUDA graph does: it reads the two tensors again at every replay."""
-    return lambda: evaluate(x, targets)
-
-
-def test_gradients_are_replayed_on_the_tensors_of_the_recording() -> None:
-    work, targets = graphed(squares, CPU, replays), np.arange(3)
-    for seed in range(4):
-        values, gradients = work(points(seed), targets + seed)
-        assert np.array_equal(gradients, 2 * points(seed))
-        assert np.allclose(values, (points(seed) ** 2).sum(axis=1) + targets + seed)
-    assert work.note is None and work._recorded
-
-
-def test_without_a_gpu_graphs_are_given_up_and_gradients_are_right() -> None:
-    work = graphed(squares, CPU)
-    for seed in range(3):
-        assert np.array_equal(work(points(seed), np.arange(3))[1], 2 * points(seed))
-    assert work.note is not None and work.note.startswith("torch on CUDA runs without CUDA graphs: ")
