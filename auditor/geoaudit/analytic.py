@@ -123,7 +123,7 @@ class AnalyticProbe:
         """
         raise PluginError("layers", "a formula has none", 'Declare needs = frozenset({"gradients", "layers"}).')
 
-    def with_layers(self, module: Any, numbers: int | None = None) -> AnalyticProbe:
+    def with_layers(self, module: Any, numbers: int | None = None, *, lasting: bool = False) -> AnalyticProbe:
         """None.
 
         Raises:

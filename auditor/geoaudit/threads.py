@@ -20,8 +20,17 @@ LARGE = 2**14
 """Numbers from which on an item is worth a thread, which takes a tenth of a millisecond to start."""
 
 
+_allowed: int | None = None
+
+
+def allow(threads: int | None) -> None:
+    """From now on bookkeeping takes no more threads than this; None: all usable cores."""
+    global _allowed
+    _allowed = threads
+
+
 def each(work: Callable[[S], T], items: Iterable[S], size: int) -> list[T]:
-    """What `work` returns for each item, in the items' order; large ones one thread a usable core.
+    """What `work` returns for each item, in the items' order; large ones one thread a core, see `allow`.
 
     Args:
         work: does not evaluate the model, which has all cores and counts what is evaluated, and writes to nothing that
@@ -33,7 +42,7 @@ def each(work: Callable[[S], T], items: Iterable[S], size: int) -> list[T]:
         Exception: what `work` raises, for the first item that fails; no more items are begun then.
     """
     waiting = list(items)
-    threads = min(len(waiting), usable_cores()) if size >= LARGE else 1
+    threads = min(len(waiting), _allowed or usable_cores()) if size >= LARGE else 1
     if threads < 2:
         return [work(item) for item in waiting]
     pool = ThreadPoolExecutor(threads, "geoaudit-each")

@@ -14,6 +14,7 @@ from geoaudit.threads import LARGE, ahead, each
 @pytest.fixture(params=[1, 2, 4])
 def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(threads, "usable_cores", lambda: request.param)
+    monkeypatch.setattr(threads, "_allowed", None)  # an audit may have set it
     return int(request.param)
 
 
@@ -37,6 +38,11 @@ def test_large_items_are_spread_over_the_cores_and_small_ones_stay_here(cores: i
     assert (threading.get_ident() in each(where, range(8), LARGE)) == (cores == 1)
     assert each(where, [0], LARGE) == [threading.get_ident()]
     assert each(where, [], LARGE) == []
+
+
+def test_no_more_threads_than_are_allowed(cores: int) -> None:
+    threads.allow(1)
+    assert set(each(lambda _: threading.get_ident(), range(8), LARGE)) == {threading.get_ident()}
 
 
 def test_the_first_failure_in_the_items_order_is_raised_as_it_is(cores: int) -> None:

@@ -3,15 +3,15 @@
     pip install captum saliency
     python tests/benchmarks/peers.py [--only line|guided] [--photographs N] [--steps N] [--rounds N] [--quick]
 
-Both halves run in one process on the demo's model and photographs, all photographs together where the tool takes them
-together; the medians over interleaved rounds count.
+Both halves explain the demo's photographs, all together where the tool takes them together.  The peers run in a process
+of their own (`peer_process`), one tool after the other; the medians over interleaved rounds count.
 
 Guided IG, unbounded, a quarter of the features at a time, 200 steps.  `saliency` takes one photograph at a time; it
-gets its gradients from a bare torch loop over the original network, over onnxruntime's file converted by onnx2torch,
-and over geoaudit's own converted graph; the fastest of the three in a short trial runs the whole.  geoaudit walks the
-same 200 steps with the same left sum: at least 1.8 times as fast.  Then the cheapest of its own settings (`RUNGS`, in
-the order of their cost) whose completeness error is no larger than the peer's at 200 steps, neither on the worst
-photograph nor on the median one: at least 3.5 times.
+gets its gradients from a bare torch loop over the original network or over the file converted by onnx2torch; the faster
+of the two in a short trial runs the whole.  geoaudit walks the same 200 steps with the same left sum: at least 1.8
+times as fast.  A row for information gives the peer what it does not have: geoaudit's converted graph, in its
+process.  Then the cheapest of its own settings (`RUNGS`, in the order of their cost) whose completeness error is no
+larger than the peer's at 200 steps, neither on the worst photograph nor on the median one: at least 3.5 times.
 
 Integrated gradients: geoaudit to an error bar of 3 % on every photograph; captum with the first number of nodes of a
 ladder whose completeness error is at most 3 % on the worst photograph, by the cheapest of its rules, on the faster of
@@ -32,15 +32,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bare import converted
 from bench_rows import Row, section_result
 from opening import Opened, opened_demo, write_json
-from peer_captum import BATCHES, RULES, CaptumLine, Rule
+from peer_captum import BATCHES, RULES, Rule
+from peer_process import NETWORKS, Peers, peers_aside
 from peer_saliency import guided_maps
 from peer_timing import Timed, alike, misses, timed
 from printing import show
 
-from geoaudit.demo import network
 from geoaudit_plugins.methods.guided_ig import GuidedIG, GuidedIGParameters
 from geoaudit_plugins.methods.integrated_gradients import IntegratedGradients
 
@@ -78,21 +77,19 @@ def main() -> int:
     figures: dict[str, Any] = {"photographs": count, "rounds": options.rounds}
     with opened_demo(count, folder=options.demo) as demo:
         demo.twin.value_and_gradient(demo.problems.x, demo.problems.targets, "logit")  # settles, warms
-        networks = {"original network": network(), "stock conversion": converted(demo.settings.model)}
-        if options.only != "guided":
-            made, figures["line"] = line(demo, networks, options.rounds, (16,) if options.quick else BATCHES)
-            rows += made
-        if options.only != "line":
-            made, figures["guided"] = guided(demo, networks, steps, options.rounds)
-            rows += made
+        with peers_aside(demo.settings.model, demo.problems, (16,) if options.quick else BATCHES) as peers:
+            if options.only != "guided":
+                made, figures["line"] = line(demo, peers, options.rounds)
+                rows += made
+            if options.only != "line":
+                made, figures["guided"] = guided(demo, peers, steps, options.rounds)
+                rows += made
     show("Against captum and saliency", rows)
     write_json(options.json, section_result(rows, **figures))
     return 0 if all(row.met is not False for row in rows) else 1
 
 
-def line(
-    demo: Opened, networks: dict[str, Any], rounds: int, batches: tuple[int, ...]
-) -> tuple[list[Row], dict[str, Any]]:
+def line(demo: Opened, peers: Peers, rounds: int) -> tuple[list[Row], dict[str, Any]]:
     """geoaudit to its error bar, and captum with the fewest nodes that reach it."""
     bars: list[float] = []
 
@@ -102,27 +99,28 @@ def line(
         return made.values
 
     first = timed(own)
-    lines = {name: CaptumLine(module, demo.problems, batches) for name, module in networks.items()}
-    name, captum = min(lines.items(), key=lambda item: item[1].seconds)
-    found = _cheapest(captum, demo)
+    trials = peers.line_trials()
+    name = min(trials, key=lambda key: trials[key])
+    batch = trials[name][1]
+    found = _cheapest(peers, name, demo)
     what = f"integrated gradients to {100 * TOLERANCE:.0f} %"
     if found is None or max(bars) > TOLERANCE:
         why = f"captum needs more than {LADDER[-1]} nodes" if found is None else "geoaudit missed the error bar"
         return [Row("integrated gradients", what, first.seconds, None, "s", None, SAME_BAR, note=why)], {}
     nodes, rule = found
-    ours, theirs = _rounds((own, lambda: captum.maps(nodes, rule)), rounds)
+    ours, theirs = _rounds((lambda: timed(own), lambda: peers.line(name, nodes, rule)), rounds)
     cosine = alike(ours.values, theirs.values)
     _require_alike("line", cosine)
     worst = float(misses(theirs.values, demo.problems).max())
     note = (
-        f"captum: {nodes} nodes ({rule}), {captum.batch} at once, {name}, worst completeness error {100 * worst:.1f} %;"
+        f"captum: {nodes} nodes ({rule}), {batch} at once, {name}, worst completeness error {100 * worst:.1f} %;"
         f" geoaudit: worst error bar {100 * max(bars):.1f} %; cosine of the maps {cosine:.3f}"
     )
     rows = [_per_photograph("integrated gradients", what, ours, theirs, demo, SAME_BAR, note)]
-    return rows, {"nodes": nodes, "rule": rule, "batch": captum.batch, "network": name, "error_bars": bars}
+    return rows, {"nodes": nodes, "rule": rule, "batch": batch, "network": name, "error_bars": bars}
 
 
-def _cheapest(captum: CaptumLine, demo: Opened) -> tuple[int, Rule] | None:
+def _cheapest(peers: Peers, name: str, demo: Opened) -> tuple[int, Rule] | None:
     """The fewest nodes, and the rule, whose worst completeness error is within the tolerance; None: too many."""
     best: tuple[int, Rule] | None = None
     order = list(range(len(demo.problems)))
@@ -130,7 +128,9 @@ def _cheapest(captum: CaptumLine, demo: Opened) -> tuple[int, Rule] | None:
         for nodes in LADDER:
             if best is not None and nodes >= best[0]:
                 break
-            failed = next((i for i in order if not _within(captum, demo, nodes, rule, i)), None)
+            failed = next(
+                (i for i in order if not _within(peers.line(name, nodes, rule, slice(i, i + 1)), demo, i)), None
+            )
             if failed is None:
                 best = (nodes, rule)
                 break
@@ -139,30 +139,31 @@ def _cheapest(captum: CaptumLine, demo: Opened) -> tuple[int, Rule] | None:
     return best
 
 
-def _within(captum: CaptumLine, demo: Opened, nodes: int, rule: Rule, photograph: int) -> bool:
-    made = captum.maps(nodes, rule, slice(photograph, photograph + 1))
-    return bool(misses(made, demo.problems.select([photograph]))[0] <= TOLERANCE)
+def _within(made: Timed, demo: Opened, photograph: int) -> bool:
+    return bool(misses(made.values, demo.problems.select([photograph]))[0] <= TOLERANCE)
 
 
-def guided(demo: Opened, networks: dict[str, Any], steps: int, rounds: int) -> tuple[list[Row], dict[str, Any]]:
-    """The peer on its fastest network, geoaudit at the same steps, and its rungs up to the peer's error."""
-    trials = {**networks, "geoaudit's graph": demo.twin.copied_module()}
-    one = demo.problems.select([0])
-    tried = {name: timed(lambda m=module: guided_maps(one, m, 10, FRACTION)).seconds for name, module in trials.items()}
+def guided(demo: Opened, peers: Peers, steps: int, rounds: int) -> tuple[list[Row], dict[str, Any]]:
+    """The peer on its faster network, geoaudit at the same steps, and its rungs up to the peer's error."""
+    tried = {name: peers.guided(name, 10, FRACTION, slice(0, 1)).seconds for name in NETWORKS}
     name = min(tried, key=lambda key: tried[key])
-    fastest = trials[name]
-    same, peer = _rounds(
-        (lambda: _walked(demo, steps, "left"), lambda: guided_maps(demo.problems, fastest, steps, FRACTION)),
+    graph = demo.twin.copied_module()
+    same, peer, dressed = _rounds(
+        (lambda: _walked(demo, steps, "left"), lambda: peers.guided(name, steps, FRACTION),
+         lambda: timed(lambda: guided_maps(demo.problems, graph, steps, FRACTION))),
         rounds,
-    )
-    cosine = alike(_walked(demo, SHORT, "left"), guided_maps(demo.problems, fastest, SHORT, FRACTION))
+    )  # fmt: skip
+    cosine = alike(_walked(demo, SHORT, "left").values, peers.guided(name, SHORT, FRACTION).values)
     _require_alike("guided", cosine)
     theirs = misses(peer.values, demo.problems)
     told = f"worst completeness error {100 * theirs.max():.0f} %, median {100 * median(theirs.tolist()):.0f} %"
     note = f"saliency: {name}; {told}; cosine of the maps {cosine:.3f} after {SHORT} steps"
-    title = "guided IG"
-    rows = [_per_photograph(title, f"{title}, {steps} steps", same, peer, demo, SAME_STEPS, note)]
-    rung = next((r for r in RUNGS if r[0] <= steps and _no_worse(_walked(demo, *r), theirs, demo)), None)
+    title, lent = "guided IG", "saliency with geoaudit's converted graph and memory settings: the walk alone"
+    rows = [
+        _per_photograph(title, f"{title}, {steps} steps", same, peer, demo, SAME_STEPS, note),
+        _per_photograph(title, f"{title}, {steps} steps, on our graph", same, dressed, demo, None, lent),
+    ]
+    rung = next((r for r in RUNGS if r[0] <= steps and _no_worse(_walked(demo, *r).values, theirs, demo)), None)
     if rung is None:
         rows.append(Row(title, f"{title} to the same error", None, None, "s", None, SAME_ERROR, note="never reached"))
     else:
@@ -173,9 +174,9 @@ def guided(demo: Opened, networks: dict[str, Any], steps: int, rounds: int) -> t
     return rows, {"trial_seconds": tried, "steps": steps, "rung": rung}
 
 
-def _walked(demo: Opened, steps: int, rule: str) -> Maps:
+def _walked(demo: Opened, steps: int, rule: str) -> Timed:
     method = GuidedIG(GuidedIGParameters(steps=steps, fraction=FRACTION, max_dist=1.0, rule=rule))  # type: ignore[arg-type]
-    return method.attribute(demo.problems, demo.probe).values
+    return timed(lambda: method.attribute(demo.problems, demo.probe).values)
 
 
 def _no_worse(values: Maps, theirs: Maps, demo: Opened) -> bool:
@@ -183,14 +184,14 @@ def _no_worse(values: Maps, theirs: Maps, demo: Opened) -> bool:
     return bool(own.max() <= theirs.max() and np.median(own) <= np.median(theirs))
 
 
-def _rounds(runs: tuple[Callable[[], Maps], ...], rounds: int) -> list[Timed]:
+def _rounds(runs: tuple[Callable[[], Timed], ...], rounds: int) -> list[Timed]:
     """Each run's maps, and the median of its seconds over interleaved rounds."""
-    made = [[timed(run) for run in runs] for _ in range(rounds)]
+    made = [[run() for run in runs] for _ in range(rounds)]
     return [Timed(column[0].values, median(t.seconds for t in column)) for column in zip(*made, strict=True)]
 
 
 def _per_photograph(
-    section: str, name: str, ours: Timed, theirs: Timed, demo: Opened, required: float, note: str
+    section: str, name: str, ours: Timed, theirs: Timed, demo: Opened, required: float | None, note: str
 ) -> Row:
     n = len(demo.problems)
     ratio = theirs.seconds / ours.seconds

@@ -211,7 +211,7 @@ class Probe(Protocol):
         """
         ...
 
-    def with_layers(self, module: Any, numbers: int | None = None) -> Probe:
+    def with_layers(self, module: Any, numbers: int | None = None, *, lasting: bool = False) -> Probe:
         """A probe over a changed copy of the converted graph: outputs and gradients are the changed graph's.
 
         It counts into this probe.  Nothing is shared with the unchanged model's straight lines.
@@ -221,6 +221,8 @@ class Probe(Protocol):
             numbers: None where it still gives the model's scores, explained as the run explains them.  Else how
                 many numbers it gives for a picture (a layer's features, a distance): `scores` are then these
                 numbers, and `outputs` and gradients are of the one that a target counts from 0.
+            lasting: this very module will be shown again and again, and is not changed any more: faster engines are
+                made for it, once, and kept with it until the run ends.
         """
         ...
 

@@ -29,7 +29,7 @@ from geoaudit.audit.store.store import Store
 from geoaudit.audit.tally import Tally
 from geoaudit.audit.work import Work
 from geoaudit.errors import GeoauditError
-from geoaudit.memory import Memory
+from geoaudit.memory import Memory, trim
 from geoaudit.model.optimised import Rewriting
 from geoaudit.registry import load
 from geoaudit.scoring.adaptive_stopping import FIRST_LOOK, stopping
@@ -72,6 +72,7 @@ def run_audit(
     )  # fmt: skip
     tell.meter(lambda: probe.spent)
     (parity, speed), shelf = past.certified(engines, inputs, lambda: certify_model(engines, inputs, settings, tell))
+    trim()  # opening, calibrating and comparing took memory that the audit may need elsewhere
     probe.memory = Memory(settings.memory).arrays()
     cost = plan.total(inputs.preprocessing.space, len(inputs.files), len(inputs.calibration))
     estimate = speed.seconds(cost)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from geoaudit import threads
 from geoaudit.api import Autoencoder, Floats, InputSpace, Status
 from geoaudit.audit.inputs import Inputs, gather
 from geoaudit.audit.observer import Observer
@@ -72,6 +73,7 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     artifact = artifacts.load(settings.model)
     head = heads.find(artifact, output=settings.output, custom_ops=settings.custom_ops)
     preprocessing = resolve(settings.preprocess, settings.preprocess_config, artifact.proto, artifact.path)
+    threads.allow(settings.threads)
     runtime = Runtime(artifact, head, settings.device, settings.threads, custom_ops=settings.custom_ops)
     for warning in runtime.warnings:
         tell.warn(warning)
@@ -189,7 +191,8 @@ def _tell_engine(twin: Twin, settings: Settings, tell: Observer) -> None:
     setting = twin.setting
     if setting is None:
         return
-    tell.say(f"gradients: {setting.engine}, {counted(setting.batch_size, 'image')} a batch")
+    batch = f"{counted(setting.batch_size, 'image')} a batch"
+    tell.say(f"gradients: {setting.engine}, {'image by image' if setting.engine == 'onnxruntime' else batch}")
     if settings.gradient_engine not in (None, setting.engine):
         reasons = [trial.reason for trial in twin.trials if trial.engine == settings.gradient_engine]
         tell.warn(f"gradients: {setting.engine} instead of {settings.gradient_engine}, as was asked for: {reasons[0]}")

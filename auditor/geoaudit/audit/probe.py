@@ -86,9 +86,10 @@ class ModelProbe:
         )
         self._once: dict[str, Cost] = {}  # shared with the probes derived from this one
         self._changed: Twin | Reweighted | None = None
+        self._lasting: dict[Any, Reweighted] = {}  # by module; shared likewise
         self._rewriting = rewriting
-        self._unshifted = twin
         self._shift: Floats | None = None
+        self._subtracting: Twin | None = None
 
     @property
     def spent(self) -> Cost:
@@ -120,21 +121,31 @@ class ModelProbe:
     def _logits(self, points: Floats) -> Floats:
         """The scores, counted: from onnxruntime, or from the changed graph where it was changed."""
         self._spent[0] += Cost(forwards=len(points))
-        if self._changed is not None:
-            return self._changed.logits(points)
-        return self._runtime.logits(points if self._shift is None else _less(points, self._shift))
+        return (self._changed or self._runtime).logits(self._unmoved(points))
 
     def value_and_gradient(self, points: Floats, targets: Ints) -> tuple[Array, Floats]:
-        """The explained output (m,) and its gradient (m, *shape), from torch.
+        """The explained output (m,) and its gradient (m, *shape), from the engine that was chosen for gradients.
 
         Raises:
             PluginError: the audit is gradient-free.
         """
-        twin = self._twinned()
+        engine = self._changed or self._unshifted()
         self._spent[0] += Cost(gradients=len(points))
-        return twin.value_and_gradient(points, targets, self._space)
+        return engine.value_and_gradient(self._unmoved(points), targets, self._space)
+
+    def _unmoved(self, points: Floats) -> Floats:
+        """The points moved back, in their own dtype; the derivative with respect to them is the same."""
+        return points if self._shift is None else points - self._shift.astype(points.dtype, copy=False)
 
     def _twinned(self) -> Twin:
+        """The converted graph, with a subtraction in front where the input is moved."""
+        if self._shift is None:
+            return self._unshifted()
+        if self._subtracting is None:
+            self._subtracting = shifting.shifted(self._unshifted(), self._shift)
+        return self._subtracting
+
+    def _unshifted(self) -> Twin:
         if self._twin is None:
             raise PluginError(
                 "gradients", "were asked for in a gradient-free audit",
@@ -151,18 +162,26 @@ class ModelProbe:
         module = self._twinned().copied_module()
         return Layers(module, dict(module.meta["weights"]))
 
-    def with_layers(self, module: Any, numbers: int | None = None) -> ModelProbe:
+    def with_layers(self, module: Any, numbers: int | None = None, *, lasting: bool = False) -> ModelProbe:
         """A probe over a changed copy of the converted graph; it counts into this one."""
-        other = copy(self)
-        other._twin = self._twinned().with_module(module, numbers)
+        other, twin = copy(self), self._twinned()
         if numbers is not None:
             other._space, other._tail = "logit", None
-        other._changed = other._twin
         if numbers is None and self._shift is None:
-            other._changed = Reweighted(other._twin, self._twinned(), self._runtime)
+            other._changed = self._reweighted(module, twin, lasting=lasting)
+            other._twin = other._changed.twin
+        else:
+            other._twin = other._changed = twin.with_module(module, numbers)
         other._lines, other._made, other._scope = None, {}, None
-        other._unshifted, other._shift = other._twin, None  # a shift is part of the changed graph
+        other._shift = other._subtracting = None  # a shift is part of the changed graph
         return other
+
+    def _reweighted(self, module: Any, twin: Twin, *, lasting: bool) -> Reweighted:
+        if not lasting:
+            return Reweighted(module, twin, self._runtime)
+        if module not in self._lasting:
+            self._lasting[module] = Reweighted(module, twin, self._runtime, lasting=True)
+        return self._lasting[module]
 
     def reseeded(self, seed: int) -> ModelProbe:
         """This probe with another seed: what is random comes out differently, everything else is shared."""
@@ -173,18 +192,16 @@ class ModelProbe:
     def shifted(self, shift: Floats) -> ModelProbe:
         """A probe over f(x - shift): the same function of a moved input, calibration pictures moved along.
 
-        Outputs are onnxruntime's at the points moved back.  Gradients come from the converted graph with a
-        subtraction in front; where shifts add up to 0 it is the graph without one.  Pictures keep their dtype, so
-        that moving them rounds.
+        Outputs and gradients are those of f at the points moved back, which is what a subtraction in front of the graph
+        computes.  `layers` is the converted graph with that subtraction; where shifts add up to 0, without one.
+        Pictures keep their dtype, so that moving them rounds.
 
         Args:
             shift: what every picture is moved by, in model input units, shape (*space.shape).
         """
         other = copy(self)
         total = np.array(shift if self._shift is None else self._shift + shift)
-        other._shift = total if total.any() else None
-        if self._unshifted is not None:
-            other._twin = self._unshifted if other._shift is None else shifting.shifted(self._unshifted, total)
+        other._shift, other._subtracting = (total if total.any() else None), None
         other.calibration = moved_calibration(self.calibration, shift)
         if self.autoencoder is not None:
             other.autoencoder = MovedAutoencoder(self.autoencoder, shift)
@@ -209,7 +226,7 @@ class ModelProbe:
             if self._scope is not None:
                 self._once[self._scope + key] = self.spent + before * -1.0
             other = copy(self)
-            other._twin = other._unshifted = made.twin
+            other._twin = made.twin
             other._lines, other._made = None, {}
             other._scope = None if self._scope is None else f"{self._scope}{key}/"
             self._made[key] = other
@@ -293,8 +310,3 @@ class ModelProbe:
 
 def _total(costs: Mapping[str, Cost]) -> Cost:
     return sum(costs.values(), Cost())
-
-
-def _less(points: Floats, shift: Floats) -> Floats:
-    """The points moved back, in their own dtype."""
-    return points - shift.astype(points.dtype, copy=False)

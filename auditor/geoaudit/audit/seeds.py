@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from geoaudit.api import Attributions, Cost, Metric, Quadrature
 from geoaudit.audit.attribute import attribute
@@ -22,6 +21,7 @@ from geoaudit.audit.result import CostInfo, SeedSpread, Spread
 from geoaudit.audit.score import Scorer
 from geoaudit.audit.tally import Array, Repeats, Tally
 from geoaudit.errors import GeoauditError
+from geoaudit.scoring.mean_ranks import mean_ranks
 
 
 def repeat(
@@ -86,7 +86,7 @@ def similarity(maps: Sequence[npt.NDArray[Any]]) -> Array:
     """
     found = []
     for image in range(len(maps[0])):
-        ranks = [stats.rankdata(np.abs(seed[image]).ravel()) for seed in maps]
+        ranks = [mean_ranks(np.abs(seed[image]).ravel()) for seed in maps]
         pairs = [_correlation(a - a.mean(), b - b.mean()) for a, b in combinations(ranks, 2)]
         known = [pair for pair in pairs if np.isfinite(pair)]
         found.append(float(np.median(known)) if known else np.nan)

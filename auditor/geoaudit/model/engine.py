@@ -20,8 +20,8 @@ class Setting:
 
     Attributes:
         channels_last: torch's weights and images stored with channels last.
-        batch_size: images evaluated together.
-        engine: what computes the model's gradients; changed copies of the model are always torch's.
+        batch_size: images that torch evaluates together; onnxruntime's gradients take them one by one, side by side.
+        engine: what computes the model's gradients; copies of which more than the weights was changed are torch's.
     """
 
     channels_last: bool

@@ -23,6 +23,7 @@ from geoaudit.model.boundary import blank_shape
 from geoaudit.model.captured import Captured, Work
 from geoaudit.model.float_input import with_float_input
 from geoaudit.model.pad_fusion import wrong_optimisers
+from geoaudit.model.shared_arena import share
 from geoaudit.model.wording import brief as brief
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -231,6 +232,8 @@ def _create(
         folder = tempfile.TemporaryDirectory(prefix="geoaudit-")
         model = f"{folder.name}/model.onnx"
         onnx.save_model(graph.copy(proto), model, save_as_external_data=True, location="weights.bin")
+    if providers == [CPU]:
+        share(options)
     onnxruntime.set_default_logger_severity(4)  # a provider's missing libraries are told in other words
     try:
         engine = onnxruntime.InferenceSession(model, options, providers=providers, disabled_optimizers=off)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from copy import copy, deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from onnx import ModelProto
 
 from geoaudit.api import Floats, Ints
 from geoaudit.errors import ModelError, UsageError
-from geoaudit.memory import keep_freed
+from geoaudit.memory import keep_freed, trim
 from geoaudit.model import graph
 from geoaudit.model.activations import saved_bytes
 from geoaudit.model.companions import SAME, companions
@@ -89,6 +91,7 @@ class Twin:
         self._trials: list[Trial] = []
         self._serving: dict[Space, GradientEngine] = {}
         self._origin: Twin | None = None
+        self._own_graph = True
         self._pictures: Floats | None = None
 
     @property
@@ -137,6 +140,21 @@ class Twin:
         module = module.eval().requires_grad_(False).to(self.device)
         other._torch = TorchEngine(module, other.head, self._torch.boundary, other._broken)
         other._room, other._setting, other._trials, other._serving = None, None, [], {}
+        other._own_graph = False
+        return other
+
+    def on(self, proto: ModelProto) -> Twin:
+        """This changed copy with the cleaned graph that says the same: the engine that serves the origin may serve it.
+
+        That engine is compared with torch first, as it was for the origin.
+
+        Args:
+            proto: the origin's cleaned graph with the changed copy's weights.
+        """
+        other = copy(self)
+        other.normalised = replace(self.normalised, proto=proto)
+        other._room, other._setting, other._trials, other._serving = None, None, [], {}
+        other._own_graph = True
         return other
 
     def logits(self, points: Floats) -> Floats:
@@ -215,19 +233,20 @@ class Twin:
         It is compared on the pictures of the first evaluation, whatever is evaluated now: a run that resumes another
         comes to a scalar with other images, and must not decide otherwise.
         """
-        setting, pictures = self._setting, self._pictures
+        setting, pictures = self._setting, (self._origin or self)._pictures
         assert setting is not None and pictures is not None  # settled by the caller
         if setting.engine == "torch":
             self._torch.lay_out(setting.channels_last)
             return self._torch
         placed = Placed(self._engines(), setting)
-        if space != self._space:
+        if space != self._space or self._origin is not None:
             plain = Setting(setting.channels_last, setting.batch_size)
             try:
                 found = Judge(self._engines(), pictures, (setting.batch_size,))(setting, space)
                 refused = None if found.accepted else found.reason
             except EngineRefused as reason:
                 refused = str(reason)
+            trim()
             if refused is not None:
                 self._trials.append(untried(setting.engine, f"not used for {space}: {refused}"))
                 return Placed(self._engines(), plain)
@@ -244,13 +263,14 @@ class Twin:
             self._pictures = points[:PICTURES].copy()
         if self._setting is None and self._origin is not None:
             known = self._origin._settle(points)
-            self._setting = Setting(known.channels_last, known.batch_size)
+            self._setting = known if self._own_graph else Setting(known.channels_last, known.batch_size)
             self._torch.lay_out(known.channels_last)
         if self._setting is None:
             key = self._key()
             kept = recall(key) if key is not None else None
             if kept is None:
                 kept = Kept(*choose(self._engines(), self._terms(points), self._wanted, self.threads))
+                trim()  # what the engines that lost took
                 if key is not None:
                     remember(key, kept)
             self._setting, self._trials = kept.setting, list(kept.trials)

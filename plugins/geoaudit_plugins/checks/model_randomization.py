@@ -95,7 +95,7 @@ from geoaudit_plugins.checks.model_randomization_measures import (
 from geoaudit_plugins.checks.model_randomization_verdict import Thresholds, certain_pass, curves, details, judge
 from geoaudit_plugins.sanity import maps as sanity
 from geoaudit_plugins.sanity import similarity
-from geoaudit_plugins.sanity.randomise import Draw, Step, randomised, steps
+from geoaudit_plugins.sanity.randomise import Draw, Step, steps, under
 from geoaudit_plugins.sanity.weights import Inventory, inventory
 
 
@@ -178,7 +178,7 @@ class ModelRandomization(Check):
         probe: Probe,
     ) -> Measured:  # fmt: skip
         """The method's maps under one randomised model."""
-        other = probe.with_layers(randomised(probe, step, self.parameters.draw, self.id, stock.layers))
+        other = under(probe, step, self.parameters.draw, self.id, stock.layers)
         change = self._moved(step, problems, probe, other)
         if change != change:  # not finite: nor would gradients be
             return Measured(step, change, obstacle="the randomised model's scores are not finite")

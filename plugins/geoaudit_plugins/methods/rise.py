@@ -91,8 +91,9 @@ class Rise(Method):
             count = min(CHUNK, p.masks - begun)
             masks = random_masks(rng, count, space.size, p.cells, p.visible)
             shown = np.empty((count, *space.shape), dtype=problem.x.dtype)
-            for one, mask in zip(shown, masks, strict=True):
-                one[...] = start + way * np.expand_dims(mask, space.channel_axis)
+            for one, mask in zip(shown, masks.astype(shown.dtype), strict=True):
+                np.multiply(way, np.expand_dims(mask, space.channel_axis), out=one)
+                one += start
             yield masks, shown
 
     def cost(self, quadrature: Quadrature) -> Cost:

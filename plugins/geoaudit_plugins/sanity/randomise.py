@@ -114,6 +114,13 @@ def randomised(probe: Probe, step: Step, draw: Draw, owner: str, layers: Sequenc
     return found
 
 
+def under(probe: Probe, step: Step, draw: Draw, owner: str, layers: Sequence[LearnedLayer]) -> Probe:
+    """A probe over the randomised model, see `randomised`; models that are kept have faster engines."""
+    module = randomised(probe, step, draw, owner, layers)
+    models: dict[tuple[Step, Draw], Any] = probe.once(f"{owner}:models", dict)
+    return probe.with_layers(module, lasting=models.get((step, draw)) is module)
+
+
 def shuffled(values: Numbers, rng: np.random.Generator) -> Numbers:
     """The same elements in another arrangement, shape and dtype kept; never the old one unless all are equal."""
     flat = values.ravel()

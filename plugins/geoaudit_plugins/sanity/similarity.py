@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Floats, InputSpace
+from geoaudit.scoring.mean_ranks import mean_ranks
 
 Array = npt.NDArray[np.float64]
 
@@ -41,12 +42,10 @@ def spearman(a: Floats, b: Floats, signed: bool = False) -> float:
 
 def ranks(a: Floats, signed: bool = False) -> Array:
     """The ranks of a map's elements, from 1, ties by mean ranks, float64, flat; nan where the map is not finite."""
-    from scipy.stats import rankdata
-
     flat = np.asarray(a, dtype=np.float64).ravel()
     if not np.isfinite(flat).all():
         return np.full(flat.shape, np.nan)
-    return np.asarray(rankdata(flat if signed else np.abs(flat)), dtype=np.float64)
+    return mean_ranks(flat if signed else np.abs(flat))
 
 
 def correlation(a: Array, b: Array) -> float:

@@ -44,6 +44,8 @@ class Clock:
 class Wrong:
     """Another engine's gradients changed, as a defect might."""
 
+    apart = False
+
     def __init__(self, engine: GradientEngine, change: Callable[..., Any]) -> None:
         self.engine = engine
         self.change = change
@@ -163,6 +165,8 @@ def noisy(exact: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 class Fixed:
     """The same gradients whatever is asked, and the values that belong to them."""
+
+    apart = False
 
     def __init__(self, gradients: np.ndarray) -> None:
         self.gradients = gradients

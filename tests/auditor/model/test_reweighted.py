@@ -15,6 +15,7 @@ from geoaudit import Quadrature
 from geoaudit.audit.probe import ModelProbe
 from geoaudit.model import artifact as artifacts
 from geoaudit.model import head as heads
+from geoaudit.model.engines.choice import Wanted
 from geoaudit.model.normalise import normalise
 from geoaudit.model.reweighted import ENOUGH, Reweighted
 from geoaudit.model.runtime import Runtime
@@ -117,3 +118,64 @@ def test_what_the_file_does_not_hold_stays_with_torch(probe: ModelProbe) -> None
     found = other.scores(points(ENOUGH + 8))
     assert other._changed._session is None  # type: ignore[union-attr]
     assert np.abs(found - probe.scores(points(ENOUGH + 8))).max() > 0.1
+
+
+TARGETS = np.zeros(3, dtype=np.int64)
+
+
+def on_onnxruntime(probe: ModelProbe) -> None:
+    """As if the model were large enough for its gradients to be onnxruntime's."""
+    twin = probe._twin
+    assert twin is not None
+    twin._wanted = Wanted("onnxruntime", channels_last=False, batch_size=4)
+    probe.value_and_gradient(points(3), TARGETS)
+    assert twin.engine["gradients"] == "onnxruntime"
+
+
+def test_a_lasting_copy_is_served_by_onnxruntime_from_the_first_picture_and_made_once(probe: ModelProbe) -> None:
+    on_onnxruntime(probe)
+    layers = probe.layers()
+    halve(layers)
+    slow, one, other = probe.with_layers(layers.module), *(
+        probe.with_layers(layers.module, lasting=True) for _ in range(2)
+    )  # fmt: skip
+    assert one._changed is other._changed and isinstance(one._changed, Reweighted)
+    np.testing.assert_allclose(one.scores(points(3)), slow.scores(points(3)), rtol=1e-5, atol=1e-5)
+    assert one._changed._session is not None
+    expected, found = (p.value_and_gradient(points(3), TARGETS) for p in (slow, one))
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
+    served = one._changed._gradients
+    assert served is not None and served.setting is not None and served.setting.engine == "onnxruntime"
+    assert not served.trials  # nothing spoke against it
+    np.testing.assert_array_equal(other.value_and_gradient(points(3), TARGETS)[1], found[1])
+    assert np.abs(found[1] - probe.value_and_gradient(points(3), TARGETS)[1]).max() > 0.01
+
+
+def test_a_lasting_copy_of_which_more_was_changed_stays_with_torch(probe: ModelProbe) -> None:
+    on_onnxruntime(probe)
+
+    def hide(layers: Any) -> None:
+        for name, module in layers.module.named_modules():
+            if name.startswith("Relu"):
+                module.register_forward_hook(lambda _, __, out: 2 * out)
+
+    layers = probe.layers()
+    hide(layers)
+    other = probe.with_layers(layers.module, lasting=True)
+    slow = probe.with_layers(layers.module)
+    np.testing.assert_array_equal(other.scores(points(3)), slow.scores(points(3)))
+    found, expected = (p.value_and_gradient(points(3), TARGETS)[1] for p in (other, slow))
+    np.testing.assert_array_equal(found, expected)
+    (told,) = other._changed._gradients.trials  # type: ignore[union-attr]
+    assert told.engine == "onnxruntime" and "differ" in told.reason
+
+
+def test_a_changed_copy_may_be_moved(probe: ModelProbe) -> None:
+    other = changed(probe, halve)
+    shift = np.full((3, 8, 8), 2.0, dtype=np.float32)
+    moved = other.shifted(shift)
+    at = (points(3) + shift) - shift
+    np.testing.assert_array_equal(moved.scores(at + shift), other.scores(at))
+    for a, b in zip(moved.value_and_gradient(at + shift, TARGETS), other.value_and_gradient(at, TARGETS), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -243,8 +243,11 @@ def test_methods_meet_one_randomised_model_which_is_made_once(monkeypatch):
         examine("integrated-gradients", problems, probe, seeds=2)
     monkeypatch.setattr(randomise, "KEPT", 0)
     fresh = detector()[1]
-    for _ in range(2):  # made anew for each method, and the same
-        assert examine("gradient", problems, fresh, seeds=2).details["steps"] == first
+    made = [examine("gradient", problems, fresh, seeds=2).details["steps"] for _ in range(2)]
+    assert made[0] == made[1]  # made anew for each method, and the same
+    for one, kept in zip(made[0], first, strict=True):  # by torch; those that are kept by onnxruntime
+        assert one["outputs_moved"] == pytest.approx(kept["outputs_moved"], rel=1e-4)
+        assert one["similarity"]["spearman"]["mean"] == pytest.approx(kept["similarity"]["spearman"]["mean"], abs=1e-3)
 
 
 def test_models_beyond_what_is_kept_are_made_anew(monkeypatch):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from geoaudit import threads
 from geoaudit.api import Floats
 from geoaudit.audit import provenance
 from geoaudit.audit.cluster.luggage import Luggage, unpacked
@@ -150,6 +151,7 @@ def _row(kind: Kind, content: object) -> dict[str, list[Any]]:
 
 def _engines(settings: Settings, luggage: Luggage) -> Engines:
     artifact = artifacts.load(settings.model)
+    threads.allow(settings.threads)
     runtime = Runtime(artifact, luggage.head, settings.device, settings.threads, custom_ops=settings.custom_ops)
     inputs = luggage.inputs
     runtime.logits(inputs.first)  # finds out about batches on the image on which the first process found out

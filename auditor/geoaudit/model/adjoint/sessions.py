@@ -8,11 +8,13 @@ import onnx
 import onnxruntime
 from onnx import ModelProto
 
+from geoaudit.memory import trim
 from geoaudit.model import graph, sessions
 from geoaudit.model.adjoint.blocked import keep_blocked
 from geoaudit.model.adjoint.reverse import Adjoint
 from geoaudit.model.pad_fusion import wrong_optimisers
 from geoaudit.model.sessions import Session
+from geoaudit.model.shared_arena import share
 
 _Level = onnxruntime.GraphOptimizationLevel
 
@@ -36,15 +38,20 @@ def start(adjoint: Adjoint, threads: int) -> Session:
         written = f"{folder}/optimised.onnx"
         options = _options(threads)
         options.optimized_model_filepath = written
-        session = _create(proto, options, wrong_optimisers(proto))
+        plain = _create(proto, options, wrong_optimisers(proto))
         optimised = onnx.load_model(written)
     options = _options(threads)
     options.graph_optimization_level = _Level.ORT_DISABLE_ALL
     try:
         kept = keep_blocked(optimised, proto, adjoint.moves)
-        return Session(session if kept is optimised else _create(kept, options, []), output)
+        if kept is optimised:
+            return Session(plain, output)
+        del plain, optimised  # each holds the weights
+        return Session(_create(kept, options, []), output)
     except Exception:  # onnxruntime has no common base class for its errors, and its layout is no public format
-        return Session(session, output)
+        return Session(_create(proto, _options(threads), wrong_optimisers(proto)), output)
+    finally:
+        trim()
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
@@ -55,6 +62,7 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # one block for a whole batch would take half as much again
     options.log_severity_level = 4
+    share(options)
     return options
 
 

@@ -18,11 +18,17 @@ ENGINES: tuple[EngineName, ...] = ("onnxruntime", "torch", "torch-bfloat16", "to
 class GradientEngine(Protocol):
     """Evaluates one batch."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether an image's numbers cannot depend on how many others are in the batch: it need not be filled up."""
+        ...
+
     def evaluate(self, points: Floats, targets: Ints, space: Space) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Values, any float dtype (m,), and gradients, float, shape of `points`.
 
         Args:
-            points: model input, shape (m, *shape), any float dtype; not changed.  All m go through the model together.
+            points: model input, shape (m, *shape), any float dtype; not changed.  All m go through the
+                model together, unless `apart`.
             targets: explained classes, int64, shape (m,).
             space: the explained scalar.
         """
@@ -40,7 +46,8 @@ class Trial:
     Attributes:
         engine: one of `ENGINES`.
         memory_layout: "channels-last" or "contiguous" of torch's tensors; None where the engine has its own.
-        batch_size: images evaluated together; None where nothing was evaluated.
+        batch_size: images in a batch, which onnxruntime takes one by one, side by side; None where nothing was
+            evaluated.
         threads: processor threads; None where nothing was evaluated.
         milliseconds: an image, value and gradient; None where it was not timed.
         difference: lower quartile, over pictures, of the gradient's relative L2 difference from torch's on

@@ -11,6 +11,9 @@ from geoaudit.api import Floats, Ints
 from geoaudit.model.engines.base import GradientEngine
 from geoaudit.model.explain import Space
 
+TOGETHER = 64
+"""Images handed at once to an engine that evaluates each by itself: all its threads are busy but at the end."""
+
 
 def in_batches(
     engine: GradientEngine, points: Floats, targets: Ints, space: Space, size: int
@@ -29,10 +32,11 @@ def in_batches(
     """
     values = np.empty(len(points), dtype=np.float64)
     gradients = np.empty_like(points)
-    for start in range(0, len(points), size):
-        part = slice(start, min(start + size, len(points)))
+    step = max(size, TOGETHER) if engine.apart else size
+    for start in range(0, len(points), step):
+        part = slice(start, min(start + step, len(points)))
         count = part.stop - part.start
-        full = filled(count, size)
+        full = count if engine.apart else filled(count, size)
         value, gradient = engine.evaluate(fill(points[part], full), fill(targets[part], full), space)
         values[part] = value[:count]
         gradients[part] = gradient[:count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from geoaudit.model.engines.room import WORTHWHILE, EngineRoom, has_amx, multipl
 from geoaudit.model.engines.trials import pinned_trials, small_trials, trials
 from geoaudit.model.explain import Space
 
-ONNXRUNTIME_SIZES = (4, 8)
-"""A session of it serves one batch size; on two cores, batches of 1 to 16 images took the same time an image."""
-_FEW = 4  # threads that a batch of four images keeps busy
+_BESIDE = 4
+"""Batch size that torch keeps for scores and changed copies where onnxruntime, which has none, computes gradients."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +84,23 @@ def choose(room: EngineRoom, terms: Terms, wanted: Wanted, threads: int) -> tupl
         alone=len(terms.sizes) > 1,
     )
     plain = Kind("torch", layouts[-1], terms.sizes)
-    setting = contest.hold(_kinds(wanted.engine, layouts, terms.sizes, threads), plain)
+    setting = contest.hold(_kinds(wanted.engine, layouts, terms.sizes), plain)
     return setting, trials(contest, setting, wanted.engine, threads, terms.bytes_per_image)
 
 
 def kinds_of(engine: EngineName, layouts: Sequence[bool], sizes: tuple[int, ...]) -> list[Kind]:
     """The engine in the layouts and with the batch sizes that may make a difference to it."""
     if engine == "onnxruntime":
-        return [Kind(engine, layouts[0], tuple(s for s in ONNXRUNTIME_SIZES if s in sizes) or sizes)]
+        return [Kind(engine, layouts[0], (_BESIDE,) if _BESIDE in sizes else sizes[:1])]
     return [Kind(engine, layout, sizes) for layout in (layouts if engine == "torch" else layouts[:1])]
 
 
-def _kinds(wanted: EngineName | None, layouts: Sequence[bool], sizes: tuple[int, ...], threads: int) -> list[Kind]:
+def _kinds(wanted: EngineName | None, layouts: Sequence[bool], sizes: tuple[int, ...]) -> list[Kind]:
     """What takes part, the favourite first."""
     names: list[EngineName] = [wanted] if wanted else ["onnxruntime", "torch"]
     if wanted is None and has_amx():
         names.append("torch-bfloat16")
-    kinds = [kind for name in names for kind in kinds_of(name, layouts, sizes)]
-    if threads > _FEW:
-        return kinds
-    return [replace(kind, sizes=kind.sizes[:1]) if kind.engine == "onnxruntime" else kind for kind in kinds]
+    return [kind for name in names for kind in kinds_of(name, layouts, sizes)]
 
 
 def _layouts(wanted: Wanted, spatial: bool) -> tuple[bool, ...]:

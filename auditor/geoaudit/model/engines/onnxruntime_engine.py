@@ -24,7 +24,12 @@ class OnnxruntimeEngine:
 
     Raises:
         EngineRefused: an operator has no adjoint.
+
+    Attributes:
+        apart: see `GradientEngine`.
     """
+
+    apart = True
 
     def __init__(self, normalised: Normalised, head: Head, threads: int) -> None:
         from geoaudit.model.adjoint import AdjointEngine, Unsupported
@@ -41,7 +46,6 @@ class OnnxruntimeEngine:
         Raises:
             EngineRefused: onnxruntime cannot load or run the graph.
         """
-        self._adjoint.batch_size = len(points)
         try:
             return self._adjoint.value_and_gradient(points, targets, space)
         except self._unsupported as reason:

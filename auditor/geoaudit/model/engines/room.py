@@ -108,6 +108,11 @@ class Placed:
         self._room = room
         self._setting = setting
 
+    @property
+    def apart(self) -> bool:
+        """Whether batches need not be filled up."""
+        return self._room.ready(self._setting).apart
+
     def evaluate(self, points: Floats, targets: Ints, space: Space) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """As `GradientEngine.evaluate`.
 

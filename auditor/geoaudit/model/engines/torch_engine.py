@@ -47,7 +47,12 @@ class TorchEngine:
         head: what the graph's numbers are.
         boundary: how pictures enter it.
         explain_failure: makes the error of a graph that could not be evaluated on a batch.
+
+    Attributes:
+        apart: see `GradientEngine`.
     """
+
+    apart = False
 
     def __init__(
         self, module: torch.nn.Module, head: Head, boundary: Boundary,
