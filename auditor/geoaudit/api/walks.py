@@ -18,7 +18,8 @@ class Curve:
 
     Attributes:
         at: `at(i, t)` gives problem i's points at parameters t in [0, 1] (float64, shape (k,)),
-            shape (k, *shape); `at(i, 0)` is the start and `at(i, 1)` the end of the walk.
+            shape (k, *shape); `at(i, 0)` is the start and `at(i, 1)` the end of the walk.  It is called from another
+            thread while the model is evaluated, and does not evaluate the model itself.
     """
 
     at: Callable[[int, npt.NDArray[np.float64]], Floats]

@@ -32,7 +32,7 @@ from geoaudit.paths.measures import Rule, measure
 from geoaudit.paths.quadrature import DRIFT, first_nodes, to_halve
 from geoaudit.paths.strand import Array, Strand
 from geoaudit.paths.walk import tracks
-from geoaudit.threads import each
+from geoaudit.threads import ahead, each
 
 Place = tuple[Strand, float]
 
@@ -146,7 +146,7 @@ class Evaluator:
     def __init__(self, probe: Probe, given: Sequence[Floats] = ()) -> None:
         self.probe = probe
         self._given = given
-        self._memory: Floats | None = None
+        self._memory: list[Floats] = []
         self._keeper = Keeper()
 
     def outputs(self, wanted: Sequence[Place]) -> None:
@@ -180,20 +180,28 @@ class Evaluator:
             strand.forwards += 1
 
     def _chunks(self, wanted: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Floats, Ints]]:
-        """The places, `CHUNK` at a time, with their points and targets; the points hold until the next chunk."""
-        for start in range(0, len(wanted), CHUNK):
-            part = wanted[start : start + CHUNK]
-            yield part, self._points(part), np.array([strand.target for strand, _ in part], dtype=np.int64)
+        """The places, `CHUNK` at a time, with their points and targets; the points hold until the next chunk.
 
-    def _points(self, part: Sequence[Place]) -> Floats:
-        """The places' points, in memory that is used again: the system takes its time to hand out new pages."""
+        The next chunk's points are made while this one's are evaluated.
+        """
+        parts = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+        made = (self._points(part, turn % 2) for turn, part in enumerate(parts))
+        for part, points in zip(parts, made if len(parts) < 2 else ahead(made), strict=True):
+            yield part, points, np.array([strand.target for strand, _ in part], dtype=np.int64)
+
+    def _points(self, part: Sequence[Place], turn: int) -> Floats:
+        """The places' points, in memory that every other chunk uses: the system takes its time to hand out new pages.
+
+        The first chunk's points are there before the second's are begun, whose memory is appended.
+        """
         for k, (strand, t) in enumerate(part):
             point = strand.track.at(np.array([t]))[0]
-            if self._memory is None or self._memory.shape[1:] != point.shape or self._memory.dtype != point.dtype:
-                self._memory = np.empty((CHUNK, *point.shape), dtype=point.dtype)
-            self._memory[k] = point
-        assert self._memory is not None  # no chunk is empty
-        return self._memory[: len(part)]
+            if len(self._memory) == turn:
+                self._memory.append(np.empty((CHUNK, *point.shape), dtype=point.dtype))
+            if self._memory[turn].shape[1:] != point.shape or self._memory[turn].dtype != point.dtype:
+                self._memory[turn] = np.empty((CHUNK, *point.shape), dtype=point.dtype)
+            self._memory[turn][k] = point
+        return self._memory[turn][: len(part)]
 
 
 def _load(walk: Recorded, strands: Sequence[Strand], evaluate: Evaluator) -> None:

@@ -77,7 +77,8 @@ def test_rise_asks_about_the_masked_pictures_of_the_plain_formula():
     made = rise.attribute(problems, probe).values[0]
     rng, p = probe.rng(problems.ids[0]), rise.parameters
     every = np.concatenate([random_masks(rng, count, (24, 24), p.cells, p.visible) for count in (CHUNK, 5)])
-    shown = (problems.baseline + (problems.x - problems.baseline) * every[:, None]).astype(np.float32)
+    way = problems.x - problems.baseline
+    shown = way * every[:, None].astype(np.float32) + problems.baseline  # in the pictures' own format
     np.testing.assert_array_equal(np.concatenate(probe.points), shown)
     outputs = Brightness().outputs(shown, None)
     importance = (outputs[:, None, None] * every).sum(axis=0) / every.sum(axis=0)
