@@ -1,7 +1,7 @@
 """Throughput of a Ray cluster of two one-thread workers against the local engine on one thread, per core.
 
-Run by hand: python tests/benchmarks/ray_throughput.py [IMAGES].  Rounds alternate between the two; the figure is the
-median ratio of their images a second and core while units are made, with the workers' start told apart.
+Run by hand: python tests/benchmarks/ray_throughput.py [IMAGES [ROUNDS]].  Rounds alternate between the two; the figure
+is the median ratio of their images a second and core while units are made, with the workers' start told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from geoaudit.audit.result import Report
 from geoaudit.audit.settings import Cluster, Settings
 from geoaudit.demo import make_demo
 
-WORKERS, ROUNDS = 2, 3
+WORKERS = 2
 METHODS = ("integrated-gradients", "gradient", "gradient-x-input")
 
 
@@ -57,11 +57,12 @@ def measure(model: Path, images: Path, cluster: Cluster | None) -> tuple[list[fl
 
 def rate(times: list[float], images: int, cores: int) -> tuple[float, float]:
     """Images a second and core after the first group has come, and the seconds until then."""
-    units = len(times) * GROUP // images  # of one group
-    return (images - GROUP) / (times[-1] - times[units - 1]) / cores, times[units - 1]
+    begun = cores * GROUP  # every worker's first group, which waits for its start
+    units = len(times) * begun // images
+    return (images - begun) / (times[-1] - times[units - 1]) / cores, times[units - 1]
 
 
-def main(count: int) -> None:
+def main(count: int, rounds: int) -> None:
     """Print a table, and one line of JSON."""
     with tempfile.TemporaryDirectory() as place:
         model, photographs = make_demo(Path(place))
@@ -73,7 +74,7 @@ def main(count: int) -> None:
             shutil.copyfile(file, images / f"{i:04d}{file.suffix}")
         measure(model, photographs, None)  # the engine's choice is remembered from here on
         rows = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             start = time.perf_counter()
             local, one = measure(model, images, None)
             middle = time.perf_counter()
@@ -90,4 +91,5 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 48)
+    images, turns, *_ = [*map(int, sys.argv[1:]), *(48, 3)[len(sys.argv) - 1 :]]
+    main(images, turns)
