@@ -13,8 +13,9 @@ The shift.  Each channel gets the smallest power of two that exceeds its largest
 so that it is larger than the picture itself and no value of a picture is left in its place.  Picture and baseline are
 first rounded to fl(fl(x + s) - s): adding s is then exact, both models see the same numbers at both ends of a walk,
 and only points between the ends round differently, by some 1e-7 of the input range.  Both maps come from this rounded
-picture; calibration pictures are rounded alike.  The subtraction is a node in front of the converted graph, whatever
-comes first there; outputs come from onnxruntime at the points moved back.
+picture; calibration pictures are rounded alike.  Outputs and gradients are the model's at the points moved back, which
+is the subtraction; for methods that look at layers it is a node in front of the converted graph, whatever comes first
+there.
 
 Verdict, on the worst image.  PASS: the maps differ by at most 5 % of their size, and the rank correlation of their
 magnitudes is at least 0.95.  FAIL: both are missed.  WARN: one is.  Measured on a small convolutional network, the
