@@ -98,6 +98,8 @@ def scaling(result: Result) -> str | None:
             axis.loglog(sizes, [p["seconds"] for p in points], "o-", color=BLUE, label="seconds")
             axis.loglog(sizes, [p["peak"] / 2**20 for p in points], "s--", color=ORANGE, label="peak memory, MiB")
             axis.set_xlabel(name)
+            axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            axis.set_xticks([], minor=True)
             axis.legend(frameon=False, fontsize=8)
 
         charts.append(draw)
@@ -121,10 +123,10 @@ def _figures(result: Result, section: str) -> Mapping[str, Any]:
 
 
 def _bars(values: Mapping[str, float], title: str, colour: str) -> Callable[[Any], None]:
-    """Horizontal bars, the first on top."""
+    """Horizontal bars, the longest on top."""
 
     def draw(axis: Any) -> None:
-        names = list(values)[::-1]
+        names = sorted(values, key=lambda name: values[name])
         axis.barh(range(len(names)), [values[n] for n in names], color=colour)
         for place, name in enumerate(names):
             axis.text(values[name], place, f" {values[name]:.1f}", va="center", fontsize=8)
