@@ -16,6 +16,7 @@ import numpy.typing as npt
 from geoaudit.api import Cost, Floats, Group, InputSpace, Ints, Problems, SweepCurves
 from geoaudit.errors import PluginError, UsageError
 from geoaudit.scoring.regions import Grid, Order, importance, relevance_places
+from geoaudit.threads import ahead
 
 BATCH = 16
 """Masked images held at a time, whatever the number of images, methods and fractions: two full batches of onnxruntime.
@@ -83,8 +84,9 @@ class Sweep:
         result[..., 0] = group.once(_WHOLE, lambda: _probabilities(group, None))[:, None]
         result[..., -1] = np.stack([self._end(name, group) for name in self.imputers], axis=1)
         jobs = iter(product(range(len(self.imputers)), range(len(problems)), (0, 1), range(len(counts))))
-        while batch := list(islice(jobs, BATCH)):
-            points = self._masked(batch, places, counts, grid, group)
+        batches = iter(lambda: list(islice(jobs, BATCH)), [])
+        # Fillers are open since both ends were evaluated, and evaluate nothing: the next images are masked meanwhile.
+        for batch, points in ahead((b, self._masked(b, places, counts, grid, group)) for b in batches):
             targets = problems.targets[[image for _, image, _, _ in batch]]
             for job, probability in zip(batch, group.probe.probabilities(points, targets), strict=True):
                 imputer, image, least, k = job

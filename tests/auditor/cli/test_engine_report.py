@@ -67,7 +67,7 @@ def test_the_report_says_how_gradients_were_computed(audited: dict[str, Any]) ->
     assert chosen[0]["difference"] is not None and chosen[0]["stable"]
     assert audited["config"]["gradient-engine"]["value"] == "onnxruntime"
     assert audited["parity"]["status"] == "PASS", "the certificate is about the engine that is used"
-    assert "gradients: onnxruntime, 4 images a batch" in audited["said"]
+    assert "gradients: onnxruntime, image by image" in audited["said"]
 
 
 def test_the_settings_know_the_same_engines() -> None:
