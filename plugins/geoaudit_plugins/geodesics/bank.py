@@ -145,7 +145,7 @@ def _bridges(apart: Array, pairs: Ints) -> Ints:
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
     m = len(apart)
-    edges = coo_array((np.ones(len(pairs)), pairs.T), shape=(m, m))
+    edges = coo_array((np.ones(len(pairs)), tuple(pairs.T.astype(np.int32))), shape=(m, m))
     parts, part = connected_components(edges, directed=False)
     if parts == 1:
         return np.empty((0, 2), dtype=np.int64)

@@ -69,7 +69,8 @@ class Graph:
         from scipy.sparse import csr_array
 
         used = np.isfinite(weights)
-        return csr_array((weights[used], self.pairs[used].T), shape=(self.nodes, self.nodes))
+        rows, columns = self.pairs[used].T.astype(np.int32)  # what scipy's searches take; 1.13 keeps what it is given
+        return csr_array((weights[used], (rows, columns)), shape=(self.nodes, self.nodes))
 
 
 def conformal_graph(bank: Bank, line: Line) -> Graph:
