@@ -145,7 +145,7 @@ def test_the_search_finds_what_dijkstra_finds_with_all_edges_known(seed):
         change = abs(np.diff(probe.f(np.stack([point(u), point(v)])))[0])
         costs.append(max(length * mean, change) if np.isnan(given) else given)
         needed += 0 if np.isfinite(given) else int(nodes)
-    matrix = csr_array((costs, graph.pairs.T), shape=(graph.nodes, graph.nodes))
+    matrix = csr_array((costs, tuple(graph.pairs.T.astype(np.int32))), shape=(graph.nodes, graph.nodes))
     cheapest = dijkstra(matrix, directed=False, indices=graph.line[0])[graph.line[-1]]
     way = graph.way(search.known())
     pairs = {tuple(pair): cost for pair, cost in zip(graph.pairs.tolist(), search.known(), strict=True)}
