@@ -1,9 +1,9 @@
 """One arena of memory for all of onnxruntime's sessions.
 
 A session's own arena keeps what its largest batch took from all others, EfficientNet-Lite0's gradient 70 MiB, and an
-audit has a session for the file, one for its gradients and two for every randomised model.  They never compute at the
-same time, so one arena serves them all: a further engine then takes 80 MiB in place of 190.  It grows by what is asked
-for, not by powers of two.
+audit has a session for the file, one for its gradients and two for every randomised model.  They compute one after the
+other, so one arena serves them all: a further engine then takes 80 MiB in place of 190.  It grows by what is asked for,
+not by powers of two.
 """
 
 from __future__ import annotations

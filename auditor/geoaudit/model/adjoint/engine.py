@@ -21,7 +21,7 @@ from geoaudit.model.normalise import Normalised
 from geoaudit.model.sessions import Session
 
 LANES = 4
-"""Most images that go through side by side; with more threads than that, each image has several."""
+"""Images side by side from which on each gets several threads, where there are enough."""
 
 
 class AdjointEngine:
@@ -48,8 +48,8 @@ class AdjointEngine:
     def __init__(self, normalised: Normalised, head: Head, *, threads: int) -> None:
         self._proto = normalised.proto
         self._head = head
-        self._lanes = min(threads, LANES)
         self._threads = max(1, threads // LANES)
+        self._lanes = threads // self._threads
         self._image = graph.tensor_info(graph.data_inputs(self._proto.graph)[0])
         batch, *declared = self._image.shape
         self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
