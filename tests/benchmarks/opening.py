@@ -60,7 +60,7 @@ def opened_demo(limit: int | None = None, space: Space = "logit", folder: Path |
         folder: where `make_demo` has written both; None: a temporary folder.
     """
     with demo_folder(folder) as (model, images):
-        yield _open(Settings(model=model, images=images, limit=limit, explain=space))
+        yield opened_with(Settings(model=model, images=images, limit=limit, explain=space))
 
 
 @contextmanager
@@ -73,7 +73,8 @@ def demo_folder(folder: Path | None) -> Iterator[tuple[Path, Path]]:
         yield make_demo(Path(name))
 
 
-def _open(settings: Settings) -> Opened:
+def opened_with(settings: Settings) -> Opened:
+    """The model and all its photographs, opened as an audit with these settings opens them."""
     engines, inputs = open_model(settings, Silent())
     assert engines.twin is not None  # the audit is not gradient-free
     probe = ModelProbe(

@@ -41,7 +41,7 @@ class Engines:
         artifact: the file.
         runtime: onnxruntime on it; its head is the one in force.
         twin: the differentiable twin; None in a gradient-free audit.
-        notes: what running and converting the file had to change, in sentences for the report.
+        clean_up: what converting the file had to change, in sentences for the report.
         autoencoder: the user's; None where none was given.
         autoencoder_info: what the report says of it.
     """
@@ -49,7 +49,7 @@ class Engines:
     artifact: Artifact
     runtime: Runtime
     twin: Twin | None
-    notes: tuple[str, ...]
+    clean_up: tuple[str, ...] = ()
     autoencoder: Autoencoder | None = None
     autoencoder_info: AutoencoderInfo | None = None
 
@@ -57,6 +57,11 @@ class Engines:
     def head(self) -> Head:
         """Where the scores are read."""
         return self.runtime.head
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What running and converting the file had to change, until now, in sentences for the report."""
+        return (*self.runtime.notes, *(() if self.twin is None else self.twin.notes), *self.clean_up)
 
 
 def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
@@ -80,7 +85,7 @@ def open_model(settings: Settings, tell: Observer) -> tuple[Engines, Inputs]:
     tell.advance(1)
     inputs = gather(settings, artifact, runtime, preprocessing, tell)
     if settings.gradient_free:
-        return Engines(artifact, runtime, None, runtime.notes), inputs
+        return Engines(artifact, runtime, None), inputs
     tell.stage("converting", 1)
     return converted(settings, artifact, runtime, inputs.preprocessing.space, inputs.first), inputs
 
@@ -112,7 +117,7 @@ def converted(settings: Settings, artifact: Artifact, runtime: Runtime, space: I
         engine=settings.gradient_engine,
         space=settings.explain,
     )
-    notes = (*runtime.notes, *(f"Graph clean-up: {note}" for note in normalised.notes))
+    notes = tuple(f"Graph clean-up: {note}" for note in normalised.notes)
     return Engines(artifact, runtime, twin, notes, *_autoencoder(settings, space, first))
 
 

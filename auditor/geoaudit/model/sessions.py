@@ -238,7 +238,7 @@ def _create(
     try:
         engine = onnxruntime.InferenceSession(model, options, providers=providers, disabled_optimizers=off)
     finally:
-        onnxruntime.set_default_logger_severity(2)
+        onnxruntime.set_default_logger_severity(3)  # its warnings at a run would go into the user's terminal
     if engine.get_providers()[0] == CPU:
         return Session(engine, output, None, folder)
     graphs = [with_graphs(provider) for provider in providers]

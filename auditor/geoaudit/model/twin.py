@@ -33,7 +33,7 @@ from geoaudit.model.explain import Space
 from geoaudit.model.head import Head
 from geoaudit.model.normalise import Normalised
 
-_BATCHES = {"cpu": (8, 4, 16, 64), "cuda": (32, 8, 64)}
+_BATCHES = {"cpu": (8, 4, 16, 64), "cuda": (64, 32, 8, 128)}
 _MEMORY = 2 * 2**30
 
 
@@ -115,6 +115,11 @@ class Twin:
             "memory_layout": None if chosen is None else chosen.layout,
             "batch_size": None if chosen is None else chosen.batch_size,
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report about how torch runs."""
+        return self._torch.notes
 
     @property
     def module(self) -> Any:

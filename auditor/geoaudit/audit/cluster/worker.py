@@ -156,7 +156,7 @@ def _engines(settings: Settings, luggage: Luggage) -> Engines:
     inputs = luggage.inputs
     runtime.logits(inputs.first)  # finds out about batches on the image on which the first process found out
     if settings.gradient_free:
-        return Engines(artifact, runtime, None, runtime.notes)
+        return Engines(artifact, runtime, None)
     return converted(settings, artifact, runtime, inputs.preprocessing.space, inputs.first)
 
 

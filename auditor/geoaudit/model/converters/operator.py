@@ -24,6 +24,8 @@ import torch
 from onnx import NodeProto, defs, helper, numpy_helper
 from torch import Tensor, nn
 
+from geoaudit.model.converters.scalars import numbers
+
 MAX_OPSET = 28
 """Newest operator set of the default domain whose definitions were read; newer versions are refused by name."""
 STRAIGHT_THROUGH = "straight-through"
@@ -165,4 +167,4 @@ def to_tensor(value: onnx.TensorProto) -> Tensor:
 
 def ints(tensor: Tensor | Sequence[int]) -> list[int]:
     """A shape, axes or repeats as Python integers, from a tensor input or an attribute."""
-    return [int(v) for v in (tensor.reshape(-1).tolist() if isinstance(tensor, Tensor) else tensor)]
+    return [int(v) for v in (numbers(tensor) if isinstance(tensor, Tensor) else tensor)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from geoaudit.model.converters.operator import ints, operator
+from geoaudit.model.converters.scalars import number
 
 _MODES = ("reflect", "edge", "wrap")
 _FUSED = {"reflect": "reflect", "edge": "replicate"}
@@ -72,7 +73,7 @@ def _with_constant(data: Tensor, pairs: Sequence[tuple[int, int]], value: Tensor
     if not isinstance(value, Tensor):
         return functional.pad(data, _flat(pairs), value=value)
     if not value.requires_grad:
-        return functional.pad(data, _flat(pairs), value=value.item())
+        return functional.pad(data, _flat(pairs), value=number(value))
     inside = functional.pad(torch.ones_like(data, dtype=torch.bool), _flat(pairs))
     return torch.where(inside, functional.pad(data, _flat(pairs)), value.reshape(()))
 

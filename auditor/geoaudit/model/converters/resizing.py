@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from geoaudit.model.converters.interpolation import SIMPLE, Axis, Rule, neighbours, outside, weights
 from geoaudit.model.converters.operator import ints, operator
+from geoaudit.model.converters.scalars import numbers
 
 _HALVES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
 _CROP = "tf_crop_and_resize"
@@ -35,7 +36,7 @@ def resize(
     if coordinate_transformation_mode == _CROP:
         if roi is None or roi.numel() != 2 * len(made):
             raise ValueError(f"{_CROP} needs a region of interest")
-        bounds = [float(v) for v in roi.tolist()]
+        bounds = [float(v) for v in numbers(roi)]
         made = [replace(a, start=s, end=e) for a, s, e in zip(made, bounds, bounds[len(made) :], strict=False)]
     rule = Rule(
         mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, bool(exclude_outside), bool(antialias)

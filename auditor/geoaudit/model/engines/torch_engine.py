@@ -16,7 +16,9 @@ import torch
 from geoaudit.api import Floats, Ints
 from geoaudit.errors import ModelError
 from geoaudit.model.boundary import own_shape
+from geoaudit.model.captured import Array, Captured
 from geoaudit.model.engines.base import EngineRefused
+from geoaudit.model.engines.recorded import Tensors, recorded, to_numpy
 from geoaudit.model.explain import Space, rows_torch, values_torch
 from geoaudit.model.head import Head
 from geoaudit.model.wording import brief
@@ -63,6 +65,7 @@ class TorchEngine:
         self.boundary = boundary
         self.channels_last = False
         self._explain_failure = explain_failure
+        self._recorded: dict[Space | None, Captured] = {}
 
     def like(self, kind: type[TorchEngine]) -> TorchEngine:
         """Another kind of engine over the same graph, weights shared."""
@@ -84,11 +87,11 @@ class TorchEngine:
         if channels_last != self.channels_last:
             laid_out(self.module, channels_last)
             self.channels_last = channels_last
+            self._recorded.clear()  # they read the weights where those lay
 
     def logits(self, points: Floats) -> npt.NDArray[Any]:
         """The scores before the tail, shape (m, classes), for `points` (m, *shape), all in one batch."""
-        with torch.no_grad(), self._exact():
-            return _numpy(self._rows(self._tensor(points)))
+        return self._computed(None, np.array(points, dtype=self.boundary.dtype, order="C"))[0]
 
     def evaluate(self, points: Floats, targets: Ints, space: Space) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """As `GradientEngine.evaluate`.
@@ -96,17 +99,42 @@ class TorchEngine:
         Raises:
             ModelError: the converted model cannot be evaluated, or its output does not depend on the input.
         """
-        x = self._tensor(points).requires_grad_(True)
-        index = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64)).to(self.boundary.device)
+        given = np.array(points, dtype=self.boundary.dtype, order="C"), np.ascontiguousarray(targets, dtype=np.int64)
+        value, gradient = self._computed(space, *given)
+        return value, gradient
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report where CUDA graphs were given up."""
+        return tuple(dict.fromkeys(work.note for work in self._recorded.values() if work.note is not None))
+
+    def _computed(self, space: Space | None, *given: Array) -> tuple[Array, ...]:
+        """Values and gradients in `space` for pictures and targets; the scores for pictures alone and None."""
         with self._exact():
-            value = values_torch(self._rows(x), index, space, self.head.tail)
-            if not value.requires_grad:
-                raise ModelError(
-                    self.boundary.thing, "its scores do not depend on the image in a differentiable way",
-                    "A rounding, a comparison or an ArgMax inside the graph may be the cause.",
-                )  # fmt: skip
-            (gradient,) = torch.autograd.grad(value.sum(), x)
-        return _numpy(value), _numpy(gradient)
+            if self.boundary.device.type != "cuda":
+                return tuple(to_numpy(made) for made in self._tensors(space)(*self._placed(given)))
+            if space not in self._recorded:
+                self._recorded[space] = recorded(self._placed, self._tensors(space))
+            return self._recorded[space](*given)
+
+    def _tensors(self, space: Space | None) -> Callable[..., Tensors]:
+        if space is None:
+            return self._scores
+        return lambda x, index: self._slope(x, index, space)
+
+    def _scores(self, x: torch.Tensor) -> Tensors:
+        with torch.no_grad():
+            return (self._rows(x),)
+
+    def _slope(self, x: torch.Tensor, index: torch.Tensor, space: Space) -> Tensors:
+        value = values_torch(self._rows(x.requires_grad_(True)), index, space, self.head.tail)
+        if not value.requires_grad:
+            raise ModelError(
+                self.boundary.thing, "its scores do not depend on the image in a differentiable way",
+                "A rounding, a comparison or an ArgMax inside the graph may be the cause.",
+            )  # fmt: skip
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        return value.detach(), gradient
 
     def _run(self, x: torch.Tensor) -> torch.Tensor:
         """The graph's numbers for pictures that are shaped as it takes them."""
@@ -121,6 +149,8 @@ class TorchEngine:
         except (torch.OutOfMemoryError, EngineRefused):
             raise
         except Exception as error:  # converted modules raise whatever they meet
+            if self.boundary.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+                raise  # looking for the place would add to the recording
             raise self._explain_failure(x, error) from error
         if out.numel() != len(x) * self.head.numbers:
             raise ModelError(
@@ -134,10 +164,10 @@ class TorchEngine:
         rank = self.boundary.rank
         return x if rank == 4 else x.reshape(len(x), *own_shape(x.shape[1:], rank))
 
-    def _tensor(self, points: Floats) -> torch.Tensor:
-        """A fresh tensor (never the caller's memory) in the model's dtype, device and memory layout."""
-        tensor = torch.from_numpy(np.array(points, dtype=self.boundary.dtype, order="C")).to(self.boundary.device)
-        return tensor.contiguous(memory_format=torch.channels_last) if self.channels_last else tensor
+    def _placed(self, given: tuple[Array, ...]) -> Tensors:
+        """Pictures, and targets if there are any, on the device, pictures in its memory layout; their own memory."""
+        x, *rest = (torch.from_numpy(one).to(self.boundary.device) for one in given)
+        return (x.contiguous(memory_format=torch.channels_last) if self.channels_last else x, *rest)
 
     def _exact(self) -> AbstractContextManager[None]:
         """On CUDA: no TF32 (its 10 bits would fail parity), repeatable algorithms; restored afterwards."""
@@ -179,8 +209,3 @@ def laid_out(module: torch.nn.Module, channels_last: bool) -> torch.nn.Module:
         if tensor.dim() == 4:
             tensor.data = tensor.data.contiguous(memory_format=layout)
     return module
-
-
-def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().cpu().contiguous().numpy()
-    return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -145,12 +145,12 @@ def _open(settings: Settings) -> tuple[Engines, Inputs]:
     runtime = Runtime(artifact, heads.find(artifact), settings.device, threads=1)
     inputs = gather(settings, artifact, runtime, preprocessing, Silent())
     if settings.gradient_free:
-        return Engines(artifact, runtime, None, runtime.notes), inputs
+        return Engines(artifact, runtime, None), inputs
     twin = Twin(
         normalise(artifact.proto, runtime.head), runtime.head, settings.device, threads=1, batch_size=_BATCH,
         channels_last=False, thing=artifact.path.name,
     )  # fmt: skip
-    return Engines(artifact, runtime, twin, runtime.notes), inputs
+    return Engines(artifact, runtime, twin), inputs
 
 
 def _certificate(engines: Engines, inputs: Inputs, settings: Settings) -> Parity:
