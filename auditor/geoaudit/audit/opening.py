@@ -18,7 +18,7 @@ from geoaudit.audit.speed import Speed, measure_speed
 from geoaudit.digests import sha256
 from geoaudit.errors import UsageError
 from geoaudit.images.preprocess import resolve
-from geoaudit.memory import MOST_GRADIENTS, Memory
+from geoaudit.memory import Memory
 from geoaudit.model import artifact as artifacts
 from geoaudit.model import head as heads
 from geoaudit.model.artifact import Artifact
@@ -122,9 +122,9 @@ def converted(settings: Settings, artifact: Artifact, runtime: Runtime, space: I
 
 
 def _for_gradients(settings: Settings, artifact: Artifact) -> int:
-    """Bytes for one gradient batch; on CUDA its activations are not in the process's memory."""
+    """Bytes for one gradient batch; on CUDA a quarter of the device's memory, for what is free there changes."""
     if settings.device != "cpu" and torch.cuda.is_available():
-        return MOST_GRADIENTS
+        return int(torch.cuda.get_device_properties(0).total_memory) // 4
     return Memory(settings.memory).gradients(artifact.bytes)
 
 

@@ -13,6 +13,7 @@ from geoaudit.model.explain import Space
 from geoaudit.model.runtime import Runtime
 from geoaudit.model.twin import Twin
 
+_SEVERAL = 8  # images at least, for single ones are evaluated side by side
 _OVERHEAD = 1.4  # bookkeeping, decoding, scoring, imputing and writing, as a share of the model's time
 
 
@@ -29,7 +30,7 @@ class Speed:
 
 
 def measure_speed(runtime: Runtime, twin: Twin | None, point: Floats, space: Space, rounds: int = 6) -> Speed:
-    """Time of a full gradient batch and a full forward batch: the shortest of some, after one that is not counted.
+    """Time of several gradients and of several forwards: the shortest of some, after one that is not counted.
 
     The shortest, because another program's burst lengthens a round and nothing shortens one.
 
@@ -40,14 +41,14 @@ def measure_speed(runtime: Runtime, twin: Twin | None, point: Floats, space: Spa
         space: the explained scalar.
         rounds: batches timed of each.
     """
-    forwards = np.repeat(point, runtime.batch_size, axis=0)
+    forwards = np.repeat(point, max(runtime.batch_size, _SEVERAL), axis=0)
     forward = _shortest(lambda: runtime.logits(forwards), len(forwards), rounds)
     return Speed(0.0 if twin is None else _gradient_seconds(twin, point, space, rounds), forward)
 
 
 def _gradient_seconds(twin: Twin, point: Floats, space: Space, rounds: int) -> float:
     twin.value_and_gradient(point, np.zeros(1, dtype=np.int64), space)  # settles layout and batch size
-    batch = twin.setting.batch_size if twin.setting is not None else 1
+    batch = max(_SEVERAL, 1 if twin.setting is None else twin.setting.batch_size)
     points, targets = np.repeat(point, batch, axis=0), np.zeros(batch, dtype=np.int64)
     return _shortest(lambda: twin.value_and_gradient(points, targets, space), batch, rounds)
 

@@ -12,15 +12,22 @@ WITHOUT = (
 )
 
 
+def driver() -> bool:
+    """Whether NVIDIA's driver is installed."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
+
+
 def brought() -> bool:
     """Load CUDA's libraries into this process by importing torch; whether there is a device that torch can use.
 
     onnxruntime's packages come without these libraries and look for them on the system's paths only; once torch's own
-    are loaded, it takes those.  Without NVIDIA's driver nothing is imported.
+    are loaded, it takes those.  Without a driver nothing is imported.
     """
-    try:
-        ctypes.CDLL(_DRIVER)
-    except OSError:
+    if not driver():
         return False
     import torch
 

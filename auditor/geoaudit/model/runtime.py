@@ -14,16 +14,21 @@ from onnx import ModelProto
 
 from geoaudit.api import Floats
 from geoaudit.errors import GeoauditError, ModelError, UsageError
-from geoaudit.model import confirmation, cuda_libraries, explain, pad_fusion, sessions
+from geoaudit.model import confirmation, cuda_libraries, explain, pad_fusion, reuse, sessions
 from geoaudit.model.artifact import Artifact
 from geoaudit.model.boundary import blank_shape, own_shape
 from geoaudit.model.companions import DISTINCT, SAME, companions
 from geoaudit.model.cores import usable_cores
 from geoaudit.model.head import Head
+from geoaudit.model.lanes import lanes
 from geoaudit.model.sessions import Session
 from geoaudit.model.wording import brief
 
 _BATCH = {"cpu": 8, "cuda": 32}  # onnxruntime gains nothing from larger ones on processors, and memory stays small
+_LARGE, _ONCE = 100_000, 4
+"""Weights that are used for many positions from which on images go one by one, side by side: below, calling onnxruntime
+would cost more than is gained.  And how many times as many may be used once: reading these takes longer for one image
+than using them, and a batch shares it."""
 # HEURISTIC picks a convolution's algorithm without timing, so always the same one; DEFAULT is cuDNN's slow last resort.
 _CUDA = (sessions.CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
@@ -33,14 +38,16 @@ class Runtime:
     """One onnxruntime session.
 
     It runs the file itself; where a tail was found, or the input is an integer picture that is only cast, a
-    copy in memory with the tensor before the tail as one more output and the input declared float32.
+    copy in memory with the tensor before the tail as one more output and the input declared float32.  On processors
+    several evaluations go side by side (see `lanes`), of single images where the model is large, else of batches.
 
     Args:
         artifact: the file.
         head: where the scores are read.
         device: "cpu", "cuda", or "auto": CUDA if a probe inference on it works.
         threads: processor threads; None for all usable cores.
-        batch_size: images evaluated together; None for 8, 32 on CUDA, or what the model fixes.
+        batch_size: images evaluated together; None for 8 (32 on CUDA, 1 of a large model on processors), or what the
+            model fixes.
         custom_ops: a library of custom operators, loaded only if it is given.
 
     Raises:
@@ -58,6 +65,8 @@ class Runtime:
         self._custom_ops = custom_ops
         self._image = artifact.inputs[0]
         self.threads = threads or usable_cores()
+        self._lanes = lanes(self.threads)
+        self._chosen = batch_size is None
         self.warnings = _distribution_warnings()
         self.device, self._session = self._open(device)
         declared = self._image.shape[0]
@@ -108,7 +117,7 @@ class Runtime:
         other = copy(self)
         providers = [_CUDA, sessions.CPU] if self.device == "cuda" else [sessions.CPU]
         try:
-            other._session = sessions.on(proto, providers, self.threads, self._custom_ops)
+            other._session = sessions.on(proto, providers, self._threads_for(providers), self._custom_ops)
         except Exception as error:  # onnxruntime has no common base class for its errors
             raise self._refused(error) from error
         return other
@@ -165,28 +174,27 @@ class Runtime:
         """The tensor that is read, shape (m, numbers)."""
         if not self._settled and len(points):
             self._settle(points[:1])
-        rows = [self._run(points[i : i + self.batch_size]) for i in range(0, len(points), self.batch_size)]
+        parts = [points[i : i + self.batch_size] for i in range(0, len(points), self.batch_size)]
+        rows = self._lanes.map(self._run, parts) if self.device == "cpu" else [self._run(part) for part in parts]
         if not rows:
             return np.empty((0, self._head.numbers), dtype=np.float32)
         return np.concatenate(rows)
 
     def _open(self, device: str) -> tuple[str, Session]:
         listed = _CUDA[0] in onnxruntime.get_available_providers()
-        if device != "cpu" and listed:
+        if listed and (device == "cuda" or (device == "auto" and cuda_libraries.driver())):
             usable = cuda_libraries.brought()
             try:
                 session = self._start([_CUDA, sessions.CPU])
-                if session.engine.get_providers()[0] == _CUDA[0]:
-                    if self._probe(session):
-                        return "cuda", session
-                elif device == "auto":  # the provider's libraries are missing: onnxruntime fell back by itself
-                    self._warn_without_cuda(usable)
-                    return "cpu", session
+                # without the provider's libraries onnxruntime falls back to the processor by itself
+                if session.engine.get_providers()[0] == _CUDA[0] and self._probe(session):
+                    return "cuda", session
             except UsageError:
                 raise
             except Exception:  # a provider that is listed but cannot run fails in many ways
-                session = None
-            self._warn_without_cuda(usable)
+                pass
+            if usable:
+                self.warnings = (*self.warnings, cuda_libraries.WITHOUT)
         if device == "cuda":
             why = "no probe inference worked on CUDA" if listed else "this onnxruntime is built without CUDA"
             raise UsageError("--device cuda", why, "Install a CUDA build with its libraries, or use --device cpu.")
@@ -197,12 +205,12 @@ class Runtime:
         except Exception as error:  # onnxruntime has no common base class for its errors
             raise self._refused(error) from error
 
-    def _warn_without_cuda(self, usable: bool) -> None:
-        if usable:
-            self.warnings = (*self.warnings, cuda_libraries.WITHOUT)
-
     def _start(self, providers: list[Any], *, defaults: bool = False) -> Session:
-        return sessions.start(self._artifact, self._head.logits, providers, self.threads, self._custom_ops, defaults)
+        threads = self._threads_for(providers)
+        return sessions.start(self._artifact, self._head.logits, providers, threads, self._custom_ops, defaults)
+
+    def _threads_for(self, providers: list[Any]) -> int:
+        return self._lanes.threads if providers == [sessions.CPU] else self.threads
 
     def _refused(self, error: Exception) -> ModelError:
         foreign = sessions.foreign_operators(self._artifact.proto)
@@ -245,7 +253,14 @@ class Runtime:
         difference = np.abs(together.reshape(wanted, -1)[:distinct] - alone).max()
         same = SAME["float16" if self.input_dtype == np.float16 else "float32"]
         if not difference > same * scale:
-            self.batch_size, self._alone = wanted, False
+            self.batch_size, self._alone = (1 if self._one_by_one() else wanted), False
+
+    def _one_by_one(self) -> bool:
+        """Whether single images side by side are no slower than batches side by side."""
+        if self.device != "cpu" or not self._chosen:
+            return False
+        found = reuse.weights(self._artifact.proto)
+        return found.often >= max(_LARGE, found.once / _ONCE)
 
     def _run(self, points: Floats) -> Floats:
         missing = self.batch_size - len(points)

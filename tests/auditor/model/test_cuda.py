@@ -66,11 +66,12 @@ def test_weights_that_are_laid_out_again_are_recorded_again(small_model: Path) -
 
 def test_without_a_driver_nothing_is_brought(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_libraries, "_DRIVER", "no-such-library.so.1")
-    assert not cuda_libraries.brought()
+    assert not cuda_libraries.driver() and not cuda_libraries.brought()
 
 
 @pytest.mark.parametrize("usable", [False, True])
 def test_a_gpu_that_onnxruntime_cannot_use_is_told(small_model: Path, usable: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(cuda_libraries, "driver", lambda: True)
     monkeypatch.setattr(cuda_libraries, "brought", lambda: usable)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(Runtime, "_probe", lambda *_: False)

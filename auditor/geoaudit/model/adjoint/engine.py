@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,20 +14,17 @@ from geoaudit.model.boundary import own_shape
 from geoaudit.model.engines.batches import fill
 from geoaudit.model.explain import Space
 from geoaudit.model.head import Head
+from geoaudit.model.lanes import lanes
 from geoaudit.model.normalise import Normalised
 from geoaudit.model.sessions import Session
-
-LANES = 4
-"""Images side by side from which on each gets several threads, where there are enough."""
 
 
 class AdjointEngine:
     """Gradients by a reverse-mode ONNX graph.
 
-    Images go through one by one, several side by side.  That is faster than batches, whose threads wait for each other
-    after every operator (EfficientNet-Lite0 on two cores: a fifth), needs less memory, and makes an image's numbers
-    independent of the images beside it: some models' last bits, vision transformers' among them, depend on an image's
-    place in its batch.
+    Images go through one by one, several side by side.  That is faster than batches (see `lanes`), needs less memory,
+    and makes an image's numbers independent of the images beside it: some models' last bits, vision transformers'
+    among them, depend on an image's place in its batch.
 
     Args:
         normalised: the cleaned graph.
@@ -48,8 +42,7 @@ class AdjointEngine:
     def __init__(self, normalised: Normalised, head: Head, *, threads: int) -> None:
         self._proto = normalised.proto
         self._head = head
-        self._threads = max(1, threads // LANES)
-        self._lanes = threads // self._threads
+        self._lanes = lanes(threads)
         self._image = graph.tensor_info(graph.data_inputs(self._proto.graph)[0])
         batch, *declared = self._image.shape
         self.batch_size = batch if isinstance(batch, int) and batch > 0 else 1
@@ -83,18 +76,8 @@ class AdjointEngine:
             values[part] = explain.values(scores[:count], targets[part], space, self._head.tail)
             gradients[part] = found[:count].reshape(gradients[part].shape)
 
-        runs = range(0, len(points), size)
-        if len(runs) < 2 or self._lanes < 2:
-            for first in runs:
-                run(first)
-        else:
-            list(self._pool.map(run, runs))
+        self._lanes.map(run, range(0, len(points), size))
         return values, gradients
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        """The lanes; onnxruntime lets go of the interpreter's lock while it computes."""
-        return ThreadPoolExecutor(self._lanes, "geoaudit-gradients")
 
     def _batch(self, session: Session, points: Floats, targets: Ints) -> tuple[Floats, Floats]:
         shape = (len(points), *own_shape(points.shape[1:], len(self._image.shape)))
@@ -108,5 +91,5 @@ class AdjointEngine:
     def _session(self, space: Space, shape: tuple[int, ...]) -> Session:
         if (space, shape) not in self._sessions:
             adjoint = value_and_gradient_graph(self._proto, self._head, space, shape)
-            self._sessions[space, shape] = start(adjoint, self._threads)
+            self._sessions[space, shape] = start(adjoint, self._lanes.threads)
         return self._sessions[space, shape]

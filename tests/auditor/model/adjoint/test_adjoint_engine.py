@@ -105,16 +105,6 @@ def test_an_image_does_not_see_its_neighbours(network: Callable[..., Normalised]
     np.testing.assert_array_equal(one[0], gradients[3])
 
 
-@pytest.mark.parametrize(
-    ("threads", "lanes", "each"), [(1, 1, 1), (2, 2, 1), (7, 7, 1), (8, 4, 2), (11, 5, 2), (16, 4, 4)]
-)
-def test_threads_are_shared_out_so_that_few_stay_idle(
-    network: Callable[..., Normalised], threads: int, lanes: int, each: int
-) -> None:
-    engine = AdjointEngine(network(), HEAD, threads=threads)
-    assert (engine._lanes, engine._threads) == (lanes, each)
-
-
 def test_images_side_by_side_are_the_images_one_by_one(network: Callable[..., Normalised], images: Images) -> None:
     x, targets = images(9, 3, 8, 8), np.arange(9) % 3
     one, three = (AdjointEngine(network(), HEAD, threads=n).value_and_gradient(x, targets, "logit") for n in (1, 3))
