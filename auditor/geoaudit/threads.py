@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from geoaudit.model.cores import usable_cores
@@ -27,6 +29,27 @@ def allow(threads: int | None) -> None:
     """From now on bookkeeping takes no more threads than this; None: all usable cores."""
     global _allowed
     _allowed = threads
+
+
+@contextmanager
+def plain_algebra() -> Iterator[None]:
+    """One thread for numpy's and scipy's matrix products and decompositions meanwhile.
+
+    Theirs spin for a while after every product, on the cores that the model computes on; `each` shares out the work
+    better.  Only their own OpenBLAS is told, not the one that torch may use.
+    """
+    import scipy.linalg  # noqa: F401  # loads the library
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    found = [lib for lib in ThreadpoolController().lib_controllers if "scipy_openblas" in Path(lib.filepath).name]
+    before = [lib.num_threads for lib in found]
+    for library in found:
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, threads in zip(found, before, strict=True):
+            library.set_num_threads(threads)
 
 
 def each(work: Callable[[S], T], items: Iterable[S], size: int) -> list[T]:

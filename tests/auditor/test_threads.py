@@ -103,3 +103,16 @@ def test_whoever_stops_early_leaves_no_thread_behind() -> None:
     next(values)
     values.close()  # type: ignore[attr-defined]  # it is a generator
     assert threading.active_count() == before
+
+
+def test_algebra_takes_one_thread_meanwhile() -> None:
+    from threadpoolctl import ThreadpoolController
+
+    def counts() -> list[int]:
+        found = ThreadpoolController().lib_controllers
+        return [lib.num_threads for lib in found if "scipy_openblas" in lib.filepath]
+
+    before = counts()
+    with threads.plain_algebra():
+        assert set(counts()) <= {1} and len(counts()) >= len(before)
+    assert counts()[: len(before)] == before

@@ -34,9 +34,11 @@ from geoaudit.model.optimised import Rewriting
 from geoaudit.registry import load
 from geoaudit.scoring.adaptive_stopping import FIRST_LOOK, stopping
 from geoaudit.selftest import described, run_selftest
+from geoaudit.threads import plain_algebra
 from geoaudit.words import counted, duration
 
 
+@plain_algebra()
 def run_audit(
     settings: Settings, maps: MapWriter, tell: Observer, *, thumbnails: bool = True, store: Store | None = None
 ) -> Report:

@@ -51,7 +51,7 @@ def _readings(steps: int, sizes: tuple[int, ...]) -> tuple[Sweep, ...]:
 
 
 BUDGETS: Mapping[str, Budget] = {
-    "quick": Budget(Quadrature(node_limit=96), Sweep(imputers=IMPUTERS, steps=7), (), seeds=2, seed_images=2),
+    "quick": Budget(Quadrature(node_limit=96, scan=65), Sweep(imputers=IMPUTERS, steps=7), (), seeds=2, seed_images=2),
     "standard": Budget(
         Quadrature(node_limit=256),
         Sweep(imputers=IMPUTERS, steps=14),

@@ -25,7 +25,15 @@ _SEGMENT = 64 * 2**20
 
 
 class _Pages(mmap.mmap):
-    """A map of a file of ours; other maps may hold changes that letting go would lose."""
+    """A map of a file of ours; other maps may hold changes that letting go would lose.
+
+    Attributes:
+        file: the file.
+        start: where the map begins in memory.
+    """
+
+    file: Any
+    start: int
 
 
 class Keeper:
@@ -54,7 +62,7 @@ class Keeper:
             self._segments.append(_on_disk((rows, *array.shape), array.dtype))
             self._used = 0
         place: Floats = self._segments[-1][self._used]
-        place[...] = array
+        put(place, array)
         self._used += 1
         return place
 
@@ -79,6 +87,19 @@ def block(shape: tuple[int, ...], dtype: npt.DTypeLike, in_memory: int | None = 
     return _on_disk(shape, np.dtype(dtype))
 
 
+def put(place: Floats, values: Floats) -> None:
+    """Overwrite `place`, of the same shape; a whole row of a file of ours at once, without a fault for every page."""
+    pages = _pages(place)
+    if pages is None or not hasattr(os, "pwrite") or not place.flags.c_contiguous:
+        place[...] = values
+        return
+    data = np.ascontiguousarray(values, dtype=place.dtype).reshape(-1).data.cast("B")
+    offset = place.ctypes.data - pages.start
+    while data:
+        written = os.pwrite(pages.file.fileno(), data, offset)
+        data, offset = data[written:], offset + written
+
+
 def let_go(arrays: Iterable[npt.NDArray[Any]]) -> None:
     """Let the pages go that were read of those arrays, or views of them, that lie in a file of ours."""
     if not hasattr(mmap, "MADV_DONTNEED"):  # Windows: the system takes them back when it wants to
@@ -98,15 +119,16 @@ def _pages(array: Any) -> _Pages | None:
 def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
     size = prod(shape) * dtype.itemsize
     try:
-        with tempfile.TemporaryFile(prefix="geoaudit-") as file:
-            _reserve(file.fileno(), size)
-            pages = _Pages(file.fileno(), size)
+        file = tempfile.TemporaryFile(prefix="geoaudit-")  # noqa: SIM115  # open as long as the map
+        _reserve(file.fileno(), size)
+        pages = _Pages(file.fileno(), size)
     except OSError as error:
         raise OutputError(
             tempfile.gettempdir(), f"cannot hold {size / 2**20:.0f} MB of gradients ({error.strerror or error})",
             "Make room there, or name another folder in the environment variable TMPDIR.",
         ) from error  # fmt: skip
     made: Floats = np.frombuffer(pages, dtype).reshape(shape)
+    pages.file, pages.start = file, made.ctypes.data
     return made
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geoaudit.api import Attributions, Cost, Floats, Problems, Recorded, WalkRecord
-from geoaudit.paths.keeping import block, let_go
+from geoaudit.paths.keeping import block, let_go, put
 from geoaudit.paths.strand import Strand
 from geoaudit.paths.walk import straight_line
 
@@ -129,7 +129,7 @@ class LineStore:
             return np.stack(gradients)
         kept = block(shape, gradients[0].dtype, in_memory=_SMALL)
         for place, gradient in zip(kept, gradients, strict=True):
-            place[...] = gradient
+            put(place, gradient)
         let_go((kept, *gradients))
         return kept
 

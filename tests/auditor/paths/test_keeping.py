@@ -15,7 +15,7 @@ from geoaudit.api import Curve, InputSpace, Problems, Quadrature, Recorded
 from geoaudit.errors import OutputError
 from geoaudit.memory import resident
 from geoaudit.paths import integrator, keeping
-from geoaudit.paths.keeping import Keeper, block, let_go
+from geoaudit.paths.keeping import Keeper, block, let_go, put
 
 
 def on_disk(array: Any) -> bool:
@@ -107,3 +107,23 @@ def test_integrals_are_the_same_bits_with_gradients_on_disk(monkeypatch: pytest.
     for before, after in zip(in_memory, (maps(bent), maps(recorded())), strict=True):
         assert np.array_equal(before.values, after.values) and before.records == after.records
         assert before.records[0] is not None and before.records[0].nodes > 20, "several rounds and rests"
+
+
+def test_what_is_put_into_a_file_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the system writes less than it was given, and where it cannot write at a place."""
+    rng = np.random.default_rng(1)
+    given = rng.standard_normal((4, 3, 700)).astype(np.float32)
+    whole = os.pwrite if hasattr(os, "pwrite") else None
+    for mode in ("whole", "partly", "without"):
+        if mode == "partly" and whole is not None:
+            monkeypatch.setattr(os, "pwrite", lambda file, data, at: whole(file, data[:1000], at))
+        if mode == "without":
+            monkeypatch.delattr(os, "pwrite", raising=False)
+        made = block(given.shape, np.float32, in_memory=0)
+        for place, values in zip(made[::-1], given.astype(np.float64)[::-1], strict=True):
+            put(place, values)
+        let_go([made])
+        assert np.array_equal(made, given)
+    turned = block((3, 4), np.float32, in_memory=0).T
+    put(turned, np.arange(12, dtype=np.float32).reshape(4, 3))
+    assert turned[3].tolist() == [9, 10, 11]

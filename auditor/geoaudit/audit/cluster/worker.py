@@ -87,7 +87,8 @@ class Worker:
             yield from (_row("note", note) for note in self._notes)
             self._notes.clear()
             try:
-                yield from (_row("piece", piece) for piece in self._pieces(pickle.loads(order)))
+                with threads.plain_algebra():
+                    yield from (_row("piece", piece) for piece in self._pieces(pickle.loads(order)))
             except GeoauditError as error:
                 yield _row("fault", error)
                 return
