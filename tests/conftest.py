@@ -31,6 +31,10 @@ CLASSES = 4
 
 def pytest_configure(config: pytest.Config) -> None:
     """Workers share the cores out: programs that each start a thread for every core wait for each other."""
+    several, machine = config.getoption("numprocesses", None), os.cpu_count() or 1
+    if several:  # a number, "auto" or "logical"; libraries read it when they are loaded, after this
+        shared = machine if isinstance(several, str) else several
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, machine // shared)))
     worker, workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if worker is None or workers == 1 or not hasattr(os, "sched_setaffinity"):
         return

@@ -12,7 +12,8 @@ Array = npt.NDArray[Any]
 Work = Callable[[tuple[Array, ...]], tuple[Array, ...]]
 """From arrays of one shape to arrays of one shape."""
 
-_REPEATS = 2  # runs of a shape before recording it pays
+_REPEATS = 2
+"""Runs of a shape before it is recorded, where the caller names no other number."""
 
 
 class Captured:
@@ -22,9 +23,13 @@ class Captured:
         plain: the work; always right.
         record: makes the recording for one list of inputs; may raise anything, and `plain` stays in use then.
         name: what is recorded, for the note: "onnxruntime on CUDA".
+        repeats: runs of a shape before recording it pays.
     """
 
-    def __init__(self, plain: Work, record: Callable[[tuple[Array, ...]], Work], name: str) -> None:
+    def __init__(
+        self, plain: Work, record: Callable[[tuple[Array, ...]], Work], name: str, repeats: int = _REPEATS
+    ) -> None:
+        self._repeats = repeats
         self._plain = plain
         self._record = record
         self._name = name
@@ -44,7 +49,7 @@ class Captured:
             return self._replayed(key, inputs)
         made = self._plain(inputs)
         self._seen[key] = self._seen.get(key, 0) + 1
-        if self._refused is None and self._seen[key] >= _REPEATS:
+        if self._refused is None and self._seen[key] >= self._repeats:
             self._try(key, inputs, made)
         return made
 

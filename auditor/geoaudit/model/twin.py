@@ -33,7 +33,7 @@ from geoaudit.model.explain import Space
 from geoaudit.model.head import Head
 from geoaudit.model.normalise import Normalised
 
-_BATCHES = {"cpu": (8, 4, 16, 64), "cuda": (64, 32, 8, 128)}
+_BATCHES = {"cpu": (8, 4, 16, 64), "cuda": (32, 8)}
 _MEMORY = 2 * 2**30
 
 
@@ -290,7 +290,9 @@ class Twin:
 
     def _terms(self, points: Floats) -> Terms:
         sizes, each = self._affordable(points[:1])
-        spatial = any(op in self.converted.ops for op in ("Conv", "MaxPool", "AveragePool"))
+        # a GPU's libraries take both layouts at one speed, and seconds to get ready for each
+        slides = any(op in self.converted.ops for op in ("Conv", "MaxPool", "AveragePool"))
+        spatial = slides and self.device.type == "cpu"
         return Terms(points, self._space, sizes, each, spatial)
 
     def _affordable(self, point: Floats) -> tuple[tuple[int, ...], int | None]:

@@ -44,7 +44,7 @@ def test_gradients_on_cuda_are_the_processors_and_stay_the_same_when_recorded(sm
     cuda, cpu = (Twin(normalise(file.proto, found), found, device) for device in ("cuda", "cpu"))
     for count in (8, 3):
         given, targets = points(count), np.arange(count) % found.classes
-        several = [cuda.value_and_gradient(given, targets, "logit") for _ in range(4)]
+        several = [cuda.value_and_gradient(given, targets, "logit") for _ in range(9)]
         right = cpu.value_and_gradient(given, targets, "logit")
         for value, gradient in several:
             assert np.array_equal(gradient, several[0][1]) and np.array_equal(value, several[0][0])
@@ -58,9 +58,9 @@ def test_weights_that_are_laid_out_again_are_recorded_again(small_model: Path) -
     found = head.find(file)
     engine = Twin(normalise(file.proto, found), found, "cuda")._torch
     given, targets = points(8), np.zeros(8, np.int64)
-    first = [engine.evaluate(given, targets, "logit")[1] for _ in range(3)][-1]
+    first = [engine.evaluate(given, targets, "logit")[1] for _ in range(8)][-1]
     engine.lay_out(True)
-    second = [engine.evaluate(given, targets, "logit")[1] for _ in range(3)][-1]
+    second = [engine.evaluate(given, targets, "logit")[1] for _ in range(8)][-1]
     assert np.abs(first - second).max() <= 1e-4
 
 

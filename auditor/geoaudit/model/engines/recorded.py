@@ -15,6 +15,8 @@ from geoaudit.model.captured import Array, Captured, Work
 
 Tensors = tuple[torch.Tensor, ...]
 _WARMING = 2  # runs before recording, in which libraries take their working memory
+_REPEATS = 6
+"""Runs of a shape before it is recorded: recording takes as long as ten runs, and many copies of a model serve few."""
 NAME = "torch on CUDA"
 
 
@@ -36,7 +38,7 @@ def recorded(place: Callable[[tuple[Array, ...]], Tensors], compute: Callable[..
             pool.append(torch.cuda.graph_pool_handle())  # results are copied out before another recording runs
         return _record(place(given), compute, pool[0])
 
-    return Captured(plain, record, NAME)
+    return Captured(plain, record, NAME, _REPEATS)
 
 
 def to_numpy(tensor: torch.Tensor) -> Array:
