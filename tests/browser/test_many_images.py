@@ -42,7 +42,7 @@ def _rows(page: Page) -> list[str]:
 
 def test_it_answers_within_a_second_and_fits_in_the_mail(read: Read, many_page: Path) -> None:
     took = []
-    for _ in range(3):
+    for _ in range(8):  # the quickest counts: other programs only ever lengthen one
         page = read(many_page, script=_CLICK_AT_ONCE)
         page.wait_for_function("window.__answered !== undefined")
         took.append(page.evaluate("window.__answered"))
