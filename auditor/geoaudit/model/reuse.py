@@ -34,22 +34,19 @@ def weights(proto: ModelProto) -> Reuse:
     """The weights of convolutions and products in the main graph; what both factors are computed for counts nothing."""
     shapes = graph.shapes(proto)
     sizes = {tensor.name: math.prod(tensor.dims) for tensor in proto.graph.initializer}
+    sources = {name: node.input[0] for node in proto.graph.node if node.input for name in node.output}
     often = once = 0
     for node in proto.graph.node:
         place = _WEIGHTS.get(node.op_type)
         if place is None or place >= len(node.input):
             continue
-        size = sizes.get(node.input[place]) or _dequantised(node.input[place], proto, sizes)
+        factor = node.input[place]
+        size = sizes.get(factor) or sizes.get(sources.get(factor, ""), 0)  # a weight, or one that is first dequantised
         if _slides(node, shapes):
             often += size
         else:
             once += size
     return Reuse(often, once)
-
-
-def _dequantised(name: str, proto: ModelProto, sizes: dict[str, int]) -> int:
-    """The size of a weight that another node reads in another format; 0 for what is no weight."""
-    return next((sizes.get(node.input[0], 0) for node in proto.graph.node if name in node.output and node.input), 0)
 
 
 def _slides(node: NodeProto, shapes: dict[str, TensorInfo]) -> bool:
